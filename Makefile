@@ -1,0 +1,75 @@
+# Everything that a newcomer runs. Needs Python 3.11 or newer and make; the rest is installed into .venv from the lock file.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEV    := $(VENV)/.ready-dev
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --only-binary :all: -r
+# Test processes: one a core.
+JOBS   ?= auto
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate -q
+
+.PHONY: up down test test-full lint format bench lock clean debian help
+.DEFAULT_GOAL := help
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+up: $(READY) ## Run the local tenant: Postgres, Redis, proxy, admin, a simulated upstream, a key to try
+	@$(BIN)/aduana up $(ARGS)
+
+down: $(READY) ## Stop a local tenant that was started with ARGS=--detach
+	@$(BIN)/aduana down $(ARGS)
+
+test: $(DEV) debian ## Pass the tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not full" $(ARGS)
+
+test-full: $(DEV) debian ## The tests, and every seeded round of what `make test` samples
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --timeout 1800 $(ARGS)
+
+lint: $(DEV) ## Style, types, the import contracts and the licences of what is shipped
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.licences
+
+format: $(DEV) ## Put the code into the house's style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(DEV) debian ## Measure the gateway beside its baselines (bench/README.md)
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(DEV) ## Resolve the dependencies anew into the hashed lock file
+	$(COMPILE) --extra dev --upgrade -o requirements-dev.lock
+	$(COMPILE) --extra local -c requirements-dev.lock -o requirements.lock
+
+clean: ## Remove what make made (a local tenant's data stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian's programs that a test or the bench wants; elsewhere those say why they are skipped.
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v nginx >/dev/null; then \
+	  echo "installing nginx for the bench and its test"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light; } >/dev/null \
+	    || echo "nginx could not be installed; what needs it will be skipped"; \
+	fi
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found; name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, this is $$($(PYTHON) -V); name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "installing the pinned packages into $(VENV) (once; half a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+$(DEV): $(READY) requirements-dev.lock
+	@echo "installing what the tests and checks need into $(VENV)"
+	@$(INSTALL) requirements-dev.lock
+	@touch $(DEV)

@@ -1,0 +1,108 @@
+"""What a proxy tells the ledger about a call: the records on a stream or in a spool file.
+
+Every record belongs to one stream (a client's, or a spool's), is numbered densely from 1 within one incarnation of one
+proxy process, and is MessagePack. An admitted call ends as `Settled` or `Voided`; `Settled` holds all of its row, so that
+a row needs no other record.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class UsageSource(StrEnum):
+    """How a row's tokens are known."""
+
+    REPORTED = "reported"  # by the provider
+    COUNTED = "counted"  # by the tokenizer, from what was sent and received
+    ESTIMATED = "estimated"  # from the reservation of a call whose proxy died
+    NONE = "none"  # nothing was billed: no upstream did the work
+
+
+class Call(msgspec.Struct, array_like=True, frozen=True):
+    """Who called what: the part of the row that is known at admission."""
+
+    id: bytes  # 16 bytes, core.ids
+    client_id: bytes  # 16 bytes each
+    team_id: bytes
+    app_id: bytes
+    key_id: str
+    caller: str  # client/team/app/key
+    request_id: str
+    endpoint: str
+    requested_model: str
+    route: str
+    streamed: bool
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True):
+    """One try at one upstream."""
+
+    upstream: str
+    deployment: str
+    status: int | None  # None: no answer came
+    error_code: str | None
+    upstream_request_id: str | None
+    duration_ms: float
+
+
+class Admitted(msgspec.Struct, array_like=True, frozen=True, tag="A"):
+    """A call that may now be forwarded, and what it reserves."""
+
+    call: Call
+    upstream: str  # the first candidate
+    deployment: str
+    input_tokens: int  # estimated
+    output_tokens: int  # the cap, or 0 where the caller set none
+    cost_nano_usd: int  # of the two, by the dearest candidate
+    unpriced: bool
+
+
+class Settled(msgspec.Struct, array_like=True, frozen=True, tag="S"):
+    """How an admitted call ended: the whole of its row and its attempts."""
+
+    call: Call
+    upstream: str | None
+    deployment: str | None
+    status: int | None  # what the caller was answered; None: nothing
+    error_code: str | None
+    cancelled: bool
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_source: str
+    cost_nano_usd: int
+    unpriced: bool
+    time_to_first_byte_ms: float | None
+    duration_ms: float
+    attempts: list[Attempt]
+
+
+class Voided(msgspec.Struct, array_like=True, frozen=True, tag="V"):
+    """A call whose admission could not be confirmed and that was refused: it leaves no row."""
+
+    id: bytes
+
+
+class Heartbeat(msgspec.Struct, array_like=True, frozen=True, tag="H"):
+    """The incarnation lives: none of its open calls is an orphan."""
+
+    at_ms: int  # Unix time by the proxy's clock
+
+
+class Superseded(msgspec.Struct, array_like=True, frozen=True, tag="N"):
+    """Stands for an `Admitted` that was never delivered and whose call has settled since: keeps the numbering dense."""
+
+
+Record = Admitted | Settled | Voided | Heartbeat | Superseded
+
+encode = msgspec.msgpack.Encoder().encode
+"""A record as bytes."""
+
+_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+
+
+def decode(data: bytes) -> Record:
+    """A record from bytes. Raises `msgspec.DecodeError` for what is none."""
+    return _decoder.decode(data)

@@ -1,0 +1,112 @@
+"""The immutable, indexed picture of keys, policies, routes, upstreams and prices that a proxy serves from.
+
+`picture` turns the rows of the store into it, `watch` replaces it whole whenever Postgres has a newer version, `disk`
+keeps the rows so that a proxy can start while Postgres is away. Nothing here holds a secret: keys are HMACs, and what
+`db://` names is sealed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from core.prices import Price
+
+
+@dataclass(frozen=True, slots=True)
+class EffectivePolicy:
+    """What the policies of a key, its app, its team and its client say together: the tightest of each.
+
+    Limits that need a counter are not here: they are checked at every scope of the caller on its own.
+    """
+
+    allowed_models: frozenset[str] | None = None  # None: all
+    allowed_endpoints: frozenset[str] | None = None
+    refuse_unpriced: bool = True
+    refuse_on_limiter_loss: bool = True
+
+    def allows_model(self, model: str) -> bool:
+        return self.allowed_models is None or model in self.allowed_models
+
+    def allows_endpoint(self, endpoint: str) -> bool:
+        return self.allowed_endpoints is None or endpoint in self.allowed_endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a call is attributed to."""
+
+    key_id: str
+    app_id: bytes  # 16 bytes each, as the ledger's records carry them
+    team_id: bytes
+    client_id: bytes
+    name: str  # client/team/app/key
+    policy: EffectivePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A proxy key as the snapshot knows it: never its secret."""
+
+    id: str
+    digest: bytes  # 32 bytes, core.keys.digest
+    pepper_version: int
+    caller: Caller
+    disabled: bool
+    expires_at: float | None  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One Azure OpenAI resource, or OpenAI, or anything OpenAI-compatible."""
+
+    id: str
+    name: str
+    provider: str  # azure_openai | openai | openai_compatible
+    endpoint: str  # scheme://host[:port][/base], without a slash at its end
+    api_version: str | None
+    secret_ref: str | None  # None: no credential is sent
+    stream_usage: bool  # accepts stream_options.include_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a route may send a call."""
+
+    upstream: Upstream
+    deployment: str
+    priority: int  # lower ones first
+    weight: int  # share among equals
+    prices: tuple[Price, ...]  # newest first; empty: unpriced
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A public model name and its targets, sorted by priority."""
+
+    model: str
+    targets: tuple[Target, ...]
+    fallback: str | None
+    downshift: str | None
+    created: int  # Unix seconds: /v1/models answers it
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of the tenant's configuration, indexed for the hot path."""
+
+    version: int
+    read_at: float  # Unix seconds, when Postgres last confirmed it
+    keys: Mapping[str, KeyEntry] = field(default_factory=dict)  # by id
+    routes: Mapping[str, Route] = field(default_factory=dict)  # by model
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)  # by name
+    clients: frozenset[bytes] = frozenset()
+    sealed_secrets: Mapping[str, "SealedSecret"] = field(default_factory=dict)  # by name
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """What `db://name` opens under its master key."""
+
+    name: str
+    master_key_version: int
+    nonce: bytes
+    ciphertext: bytes
