@@ -1,0 +1,68 @@
+"""The proxy's end of the ledger: hands records to Redis or to a spool file, and keeps them until Postgres has them.
+
+It never waits for Postgres, and only `admit` waits for anything.
+"""
+
+from typing import Protocol
+
+from core.ledger.records import Admitted, Settled
+
+
+class LedgerError(Exception):
+    """An admission could not be written down."""
+
+
+class LedgerUnavailable(LedgerError):
+    """Redis did not confirm the record in time, and the policy says to refuse."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("the ledger is not available")
+        self.retry_after = retry_after  # seconds
+
+
+class LedgerFull(LedgerError):
+    """The buffer for an outage of Postgres or Redis is used up, and the installation says to refuse."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("the ledger's buffer is full")
+        self.retry_after = retry_after  # seconds
+
+
+class LedgerLog(Protocol):
+    """What `admit` and `settle` write to; one adapter for Redis streams, one for spool files."""
+
+    async def start(self) -> None:
+        """Connect, or open the file. Does not fail where Redis is away: it goes on trying."""
+        ...
+
+    async def close(self) -> None:
+        """Hand on what can be handed on within a second or two, and stop."""
+        ...
+
+    async def admit(self, record: Admitted, *, required: bool) -> None:
+        """Write down that a call may be forwarded: one round trip, shared by all admissions of one turn of the event loop.
+
+        `required`: raise `LedgerUnavailable` where it cannot be confirmed (the record is then voided); otherwise the record
+        stays in memory, is sent when Redis is back, and the call goes on. Raises `LedgerFull` when the buffer is used up and
+        the installation refuses; where it allows, the call goes on unrecorded and is counted in `dropped`.
+        """
+        ...
+
+    def settle(self, record: Settled) -> None:
+        """Write down how an admitted call ended. Never waits, never fails."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether records reach Redis (or the file) now."""
+        ...
+
+    @property
+    def unacknowledged(self) -> int:
+        """Calls held until the writer has committed them."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Calls let through unrecorded since the start, the buffer being full."""
+        ...
