@@ -1,0 +1,7 @@
+"""`aduana audit`."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""

@@ -1,0 +1,7 @@
+"""`aduana keys`."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""

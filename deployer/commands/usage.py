@@ -1,0 +1,7 @@
+"""`aduana usage`."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
