@@ -1,13 +1,21 @@
 """The settings of the services, read once from the environment at the edge and handed in.
 
-Every variable starts with `ADUANA_`; `docs/settings.md` lists them. A value that is a secret may be given as a reference
-(`file:/path`, `env:NAME`, later `kv://`), which is how the local tenant and the installer give it.
+Every variable starts with `ADUANA_`; `docs/settings.md` lists them. A value that is a secret may be given as a
+reference (`file:/path`, `env:NAME`, later `kv://`), which is how the local tenant and the installer give it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from core.secrets import SecretRef, SecretReferenceError
+
+PREFIX = "ADUANA_"
 
 
 class SettingsError(ValueError):
@@ -52,5 +60,149 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read `ADUANA_*`. Raises `SettingsError`."""
-        raise NotImplementedError
+        """Read `ADUANA_*`; an empty variable counts as not set, an unknown one is an error. Raises `SettingsError`."""
+        given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value.strip()}
+        _refuse_unknown(given)
+        missing = [variable for variable in VARIABLES.values() if variable.required and variable.name not in given]
+        if missing:
+            raise SettingsError(f"{missing[0].name} is not set; allowed: {missing[0].allowed}")
+        values = {variable.field: variable.read(given[name]) for name, variable in VARIABLES.items() if name in given}
+        timeouts = Timeouts(**{one.field: values.pop(one.field) for one in _TIMEOUTS if one.field in values})
+        return cls(**values, upstream_timeouts=timeouts)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: how its text becomes a field, and what it may say."""
+
+    name: str
+    field: str  # of `Settings`, or of `Timeouts`
+    allowed: str
+    default: Any  # what holds where it is not set; a required one has none
+    required: bool
+    parse: Callable[[str], Any]
+    shown: bool = True  # whether an error may repeat the value; a URL's holds a password
+
+    def read(self, text: str) -> Any:
+        try:
+            return self.parse(text.strip())
+        except SecretReferenceError as error:  # never repeats the text: it may be the secret itself
+            raise SettingsError(f"{self.name} is wrong: {error}; allowed: {self.allowed}") from None
+        except (ValueError, KeyError):
+            value = f"={text!r}" if self.shown else ""
+            raise SettingsError(f"{self.name}{value} is wrong; allowed: {self.allowed}") from None
+
+
+def _refuse_unknown(given: Mapping[str, str]) -> None:
+    # What a setting refers to may have a name like a setting's: ADUANA_PEPPERS=1=env:ADUANA_PEPPER_1.
+    referred = {name for value in given.values() for name in re.findall(r"\benv:([A-Za-z0-9_]+)", value)}
+    for name in sorted(given.keys() - VARIABLES.keys() - referred):
+        near = difflib.get_close_matches(name, VARIABLES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists those there are"
+        raise SettingsError(f"{name} is not a setting; {hint}")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError
+    return value
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) == 0:
+        raise ValueError
+    return int(text)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.startswith(("env:", "file:", "kv:", "db:")):
+            return _early_reference(text)
+        if urlsplit(text).scheme not in schemes:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _early_reference(text: str) -> str:
+    """A reference that can be read before the database: `db://` is not."""
+    if SecretRef.parse(text).scheme == "db":
+        raise SecretReferenceError("db:// cannot be read before the database is")
+    return text
+
+
+def _versions(text: str) -> dict[int, str]:
+    """`1=file:/p1,2=env:X`; a comma ends a reference only where a version follows, paths may hold one."""
+    versions: dict[int, str] = {}
+    for part in re.split(r",(?=\s*[0-9]+=)", text):
+        number, equals, reference = part.strip().partition("=")
+        if not equals or not re.fullmatch(r"[0-9]{1,9}", number):
+            raise SecretReferenceError("each part must be a version, =, and a reference")
+        if int(number) == 0 or int(number) in versions:
+            raise SecretReferenceError(f"version {int(number)} is zero or given twice")
+        versions[int(number)] = _early_reference(reference.strip())
+    return versions
+
+
+_SECONDS = "seconds, more than 0"
+_COUNT = "a whole number, more than 0"
+_REFUSE_ALLOW = _one_of("refuse", "allow")
+_REFERENCES = "version=reference[,version=reference...], each env:NAME, file:/path or kv://vault/secret[/version]"
+
+# field → (how it is read, what is allowed); a URL is read but never repeated.
+_READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "database_url": (_url("postgresql", "postgres"), "postgresql://..., or a reference (env:, file:, kv://) to one"),
+    "redis_url": (_url("redis", "rediss", "unix"), "redis://..., rediss://..., unix://..., or a reference to one"),
+    "peppers": (_versions, _REFERENCES),
+    "master_keys": (_versions, _REFERENCES),
+    "state_dir": (Path, "a folder"),
+    "max_snapshot_age": (_seconds, _SECONDS),
+    "on_stale_snapshot": (_REFUSE_ALLOW, "refuse or allow"),
+    "secret_ttl": (_seconds, _SECONDS),
+    "max_body_bytes": (_count, _COUNT + " (bytes)"),
+    "header_timeout": (_seconds, _SECONDS),
+    "body_timeout": (_seconds, _SECONDS),
+    "drain_timeout": (_seconds, _SECONDS),
+    "max_connections": (_count, _COUNT),
+    "ca_bundle": (Path, "a file of PEM certificates"),
+    "lease_seconds": (_seconds, _SECONDS),
+    "redis_timeout": (_seconds, _SECONDS),
+    "ledger_buffer_calls": (_count, _COUNT),
+    "on_ledger_full": (_REFUSE_ALLOW, "refuse or allow"),
+    "memory_mode_per_replica": ({"true": True, "false": False}.__getitem__, "true or false"),
+    "log_level": (_one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),
+}
+
+
+def _variable(part: Field[Any], name: str, parse: Callable[[str], Any], allowed: str) -> Variable:
+    default = part.default_factory() if part.default_factory is not MISSING else part.default
+    required = default is MISSING
+    shown = not part.name.endswith("_url")
+    return Variable(PREFIX + name, part.name, allowed, None if required else default, required, parse, shown)
+
+
+_TIMEOUTS = [_variable(part, f"{part.name.upper()}_TIMEOUT", _seconds, _SECONDS) for part in fields(Timeouts)]
+
+VARIABLES: Mapping[str, Variable] = {
+    variable.name: variable
+    for variable in [
+        *(
+            _variable(part, part.name.upper(), *_READERS[part.name])
+            for part in fields(Settings)
+            if part.name != "upstream_timeouts"
+        ),
+        *_TIMEOUTS,
+    ]
+}
+"""Every variable that the services read, by its name."""
