@@ -1,6 +1,7 @@
 """`aduana`, the program: puts the commands together and turns every failure into a sentence and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check said no. It never prints a stack trace unless `ADUANA_DEBUG=1` asks.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check said no. A stack trace is printed only where
+`ADUANA_DEBUG=1` asks.
 """
 
 import os

@@ -1,6 +1,7 @@
 """How a command prints what it found: aligned tables for people, one JSON document for programs.
 
-Money stays an exact decimal string in JSON and times are ISO 8601 in UTC; nothing else is written to stdout under `--json`.
+Money stays an exact decimal string in JSON and times are ISO 8601 in UTC; nothing else is written to stdout
+under `--json`.
 """
 
 import json
