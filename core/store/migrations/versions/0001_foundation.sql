@@ -123,8 +123,8 @@ CREATE TABLE secrets (                             -- what db:// names: AES-256-
 -- Any door that writes configuration, a psql prompt included, raises it and wakes every replica.
 
 CREATE TABLE snapshot_version (
-    only     boolean PRIMARY KEY DEFAULT true CHECK (only),
-    version  bigint NOT NULL
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    version    bigint NOT NULL
 );
 INSERT INTO snapshot_version (version) VALUES (1);
 
@@ -269,7 +269,7 @@ CREATE TABLE usage_rollups (
 
 -- Without Redis one process may serve: it holds this row's lock while it lives (core.store.sole).
 CREATE TABLE sole_proxy (
-    only        boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton   boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     holder      text,
     held_since  timestamptz
 );
