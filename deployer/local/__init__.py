@@ -1,0 +1,5 @@
+"""The local tenant: everything Aduana needs, on one machine, under one data directory.
+
+It launches Postgres and Valkey from the packages that bring their binaries, and runs the services beside them. It never
+deletes data and listens on 127.0.0.1 alone.
+"""

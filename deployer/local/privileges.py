@@ -1,0 +1,81 @@
+"""As whom Postgres runs: it refuses to run as root, so that root lends it another user for its data directory alone."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from deployer.local.errors import LocalTenantError
+
+NOBODY = 65534
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How to start a program as `uid`: by a prefix to its command, or by the `user` and `group` of the new process."""
+
+    uid: int
+    gid: int
+    prefix: tuple[str, ...] = ()
+    user: int | None = None  # for subprocess; None: as we are
+    group: int | None = None
+
+    @property
+    def groups(self) -> list[int] | None:
+        """`extra_groups` for subprocess: none of root's where the user changes."""
+        return None if self.user is None else []
+
+
+def identity_for(directory: Path, *, death_signal: str = "QUIT") -> Identity:
+    """As whom to run the Postgres whose data are in `directory`.
+
+    Not as root: as we are. As root: as the owner of existing data, or as user 65534, who keeps the one capability to
+    pass through directories that are root's alone, so that none of them need be opened. Where setpriv(1) is missing or
+    not permitted, as a plain user, who must be able to reach the directory: `LocalTenantError` where that user cannot.
+    """
+    if os.geteuid() != 0:
+        return Identity(os.geteuid(), os.getegid())
+    uid, gid = NOBODY, NOBODY
+    if directory.exists() and (owner := directory.stat()).st_uid != 0:
+        uid, gid = owner.st_uid, owner.st_gid
+    prefix = (
+        "setpriv",
+        f"--reuid={uid}",
+        f"--regid={gid}",
+        "--clear-groups",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+        f"--pdeathsig={death_signal}",  # changing the user clears the one that the parent set
+    )
+    if _works(prefix):
+        return Identity(uid, gid, prefix)
+    identity = Identity(uid, gid, user=uid, group=gid)
+    _require_reachable(directory.parent, identity)
+    return identity
+
+
+@cache
+def _works(prefix: tuple[str, ...]) -> bool:
+    if shutil.which(prefix[0]) is None:
+        return False
+    return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+
+
+def _require_reachable(directory: Path, identity: Identity) -> None:
+    probe = subprocess.run(
+        ["/bin/sh", "-c", 'cd "$1"', "sh", str(directory)],
+        user=identity.user,
+        group=identity.group,
+        extra_groups=identity.groups,
+        cwd="/",
+        capture_output=True,
+        check=False,
+    )
+    if probe.returncode != 0:
+        raise LocalTenantError(
+            "unreachable_data_dir",
+            f"Postgres does not run as root, and user {identity.uid} cannot reach {directory}",
+            "Give a --data-dir whose parents others may enter, install setpriv (util-linux), or run as another user",
+        )
