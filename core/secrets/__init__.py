@@ -61,6 +61,14 @@ class SecretRef:
         return f"{self.scheme}:{'//' if self.scheme in ('kv', 'db') else ''}{self.name}"
 
 
+class SecretResolver(Protocol):
+    """Reads secrets by reference, of any scheme."""
+
+    async def resolve(self, ref: "SecretRef | str") -> str:
+        """The value. Raises `SecretError`; `SecretReferenceError` for a text that is no reference."""
+        ...
+
+
 class SecretSource(Protocol):
     """Reads the secrets of one scheme; an adapter a file."""
 

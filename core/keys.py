@@ -1,0 +1,140 @@
+"""Proxy keys: `adu_<id>_<secret>`. Made and shown once; kept as an HMAC-SHA-256 of the secret under a pepper.
+
+`authenticate` runs at every request: nothing that it could do without, and the same work for an unknown id as for a
+wrong secret.
+"""
+
+import base64
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from core.secrets import SecretError, SecretReferenceError, SecretResolver
+from core.snapshot import KeyEntry
+
+_ALPHABET = string.digits + string.ascii_letters
+_KEY = re.compile(r"adu_([0-9A-Za-z]{8})_([0-9A-Za-z_-]{43})")
+
+SHORTEST_PEPPER = 32
+"""Bytes: as long as the hash, RFC 2104 section 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made; `text` is what its owner is shown, once."""
+
+    id: str
+    secret: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+def generate() -> NewKey:
+    """A new key: a random id, and 32 random bytes as base64url."""
+    id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+    return NewKey(id, secret, f"adu_{id}_{secret}")
+
+
+def parse(text: str) -> tuple[str, str] | None:
+    """The id and the secret of a key's text; None where it is not one."""
+    match = _KEY.fullmatch(text)
+    return (match[1], match[2]) if match else None
+
+
+def digest(secret: str, pepper: bytes) -> bytes:
+    """What Postgres keeps of a key's secret: 32 bytes."""
+    return hmac.digest(pepper, secret.encode(), "sha256")
+
+
+def verify(secret: str, pepper: bytes, expected: bytes) -> bool:
+    """Whether a secret is the one of a digest, in a time that does not depend on how much of it is right."""
+    return hmac.compare_digest(hmac.digest(pepper, secret.encode(), "sha256"), expected)
+
+
+class Peppers:
+    """The peppers that this process holds, by version. The highest makes new keys."""
+
+    __slots__ = ("_versions", "newest")
+
+    def __init__(self, versions: Mapping[int, bytes]) -> None:
+        """Raises `ValueError` for none, or one that is too short."""
+        if not versions:
+            raise ValueError("no pepper is configured (ADUANA_PEPPERS)")
+        for version, pepper in versions.items():
+            if len(pepper) < SHORTEST_PEPPER:
+                raise ValueError(f"pepper version {version} is shorter than {SHORTEST_PEPPER} bytes")
+        self._versions = dict(versions)
+        self.newest = max(versions)
+
+    @classmethod
+    async def load(cls, references: Mapping[int, str], resolver: SecretResolver) -> "Peppers":
+        """Read `settings.peppers`; a pepper is the secret's text as UTF-8. Raises `SecretError`, `ValueError`."""
+        versions: dict[int, bytes] = {}
+        for version, reference in references.items():
+            try:
+                versions[version] = (await resolver.resolve(reference)).encode()
+            except (SecretError, SecretReferenceError) as error:
+                raise SecretError(f"pepper version {version} cannot be read: {error}") from None
+        return cls(versions)
+
+    def get(self, version: int) -> bytes | None:
+        return self._versions.get(version)
+
+    def __getitem__(self, version: int) -> bytes:
+        return self._versions[version]
+
+    def __iter__(self) -> Iterator[int]:
+        """The versions, newest first."""
+        return iter(sorted(self._versions, reverse=True))
+
+    def __repr__(self) -> str:
+        return f"Peppers(versions={sorted(self._versions)})"
+
+    def digest(self, secret: str) -> tuple[int, bytes]:
+        """The newest version, and a secret's digest under it: what a new key is stored as."""
+        return self.newest, digest(secret, self._versions[self.newest])
+
+
+class Refusal(Enum):
+    """Why a key does not let its bearer in."""
+
+    UNKNOWN = "unknown"  # no such key, a wrong secret, or not a key at all: never told apart
+    EXPIRED = "expired"  # the right secret, too late
+    DISABLED = "disabled"  # the right secret of a key that was switched off
+
+
+Unknown: Final = Refusal.UNKNOWN
+Expired: Final = Refusal.EXPIRED
+Disabled: Final = Refusal.DISABLED
+
+# What an unknown id is compared with: no HMAC-SHA-256 is 32 zero bytes that anybody could find the secret of.
+_NOBODY = bytes(32)
+
+
+def authenticate(keys: Mapping[str, KeyEntry], peppers: Peppers, text: str, now: float) -> KeyEntry | Refusal:
+    """The entry that a key's text opens, or why it opens none. `now` is Unix time in seconds."""
+    match = _KEY.fullmatch(text)
+    if match is None:
+        return Unknown
+    id, secret = match.groups()
+    entry = keys.get(id)
+    versions = peppers._versions
+    pepper = versions.get(entry.pepper_version) if entry is not None else None
+    if pepper is None:
+        expected = _NOBODY
+        pepper = versions[peppers.newest]
+    else:
+        assert entry is not None
+        expected = entry.digest
+    if not hmac.compare_digest(hmac.digest(pepper, secret.encode(), "sha256"), expected) or entry is None:
+        return Unknown
+    if entry.disabled:
+        return Disabled
+    if entry.expires_at is not None and entry.expires_at <= now:
+        return Expired
+    return entry
