@@ -1,8 +1,8 @@
 """What a proxy tells the ledger about a call: the records on a stream or in a spool file.
 
 Every record belongs to one stream (a client's, or a spool's), is numbered densely from 1 within one incarnation of one
-proxy process, and is MessagePack. An admitted call ends as `Settled` or `Voided`; `Settled` holds all of its row, so that
-a row needs no other record.
+proxy process, and is MessagePack. An admitted call ends as `Settled` or `Voided`; `Settled` holds all of its row, so
+that a row needs no other record.
 """
 
 from enum import StrEnum

@@ -40,11 +40,12 @@ class LedgerLog(Protocol):
         ...
 
     async def admit(self, record: Admitted, *, required: bool) -> None:
-        """Write down that a call may be forwarded: one round trip, shared by all admissions of one turn of the event loop.
+        """Write down that a call may be forwarded: one round trip, shared by all admissions of one turn of the loop.
 
-        `required`: raise `LedgerUnavailable` where it cannot be confirmed (the record is then voided); otherwise the record
-        stays in memory, is sent when Redis is back, and the call goes on. Raises `LedgerFull` when the buffer is used up and
-        the installation refuses; where it allows, the call goes on unrecorded and is counted in `dropped`.
+        `required`: raise `LedgerUnavailable` where it cannot be confirmed (the record is then voided); otherwise the
+        record stays in memory, is sent when Redis is back, and the call goes on. Raises `LedgerFull` when the buffer is
+        used up and the installation refuses; where it allows, the call goes on unrecorded and is counted in `dropped`.
+        A call whose admission raised, or was cancelled, has no row and must not be settled.
         """
         ...
 

@@ -1,0 +1,147 @@
+"""One pipelined connection to Redis: what is written leaves at once, replies come back to their handlers in order.
+
+It knows RESP and nothing of the ledger. It never reconnects and never sends anything twice: whoever owns it does.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+
+Handler = Callable[[Any], None]
+
+
+class RedisRefused(Exception):
+    """Redis answered a command of the handshake with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """Where Redis is, and who we are there."""
+
+    host: str
+    port: int
+    database: int
+    username: str | None
+    password: str | None
+    tls: bool
+
+    def __repr__(self) -> str:  # never the password
+        return f"{'rediss' if self.tls else 'redis'}://{self.host}:{self.port}/{self.database}"
+
+
+def parse_redis_url(url: str) -> RedisAddress:
+    """`redis[s]://[[user]:password@]host[:port][/database]`. Raises `ValueError`, which never repeats the password."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("a Redis URL is redis://[[user]:password@]host[:port][/database], or rediss:// for TLS")
+    database = parts.path.strip("/") or "0"
+    if not database.isdigit():
+        raise ValueError(f"the database in a Redis URL is a number, not {database!r}")
+    return RedisAddress(
+        host=parts.hostname,
+        port=parts.port or 6379,
+        database=int(database),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        tls=parts.scheme == "rediss",
+    )
+
+
+def command(*arguments: bytes | str | int) -> bytes:
+    """A command in RESP."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        data = argument if isinstance(argument, bytes) else str(argument).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+class RedisConnection(asyncio.Protocol):
+    """Commands and their reply handlers, in order. An error reply comes to its handler as a `hiredis.ReplyError`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader()
+        self._handlers: deque[Handler] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._progress = 0.0
+        self.lost: asyncio.Future[BaseException | None] = self._loop.create_future()
+
+    @classmethod
+    async def open(cls, address: RedisAddress, tls: ssl.SSLContext | None = None) -> "RedisConnection":
+        """Connect, authenticate and choose the database. Raises `OSError` or `RedisRefused`."""
+        context = (tls or ssl.create_default_context()) if address.tls else None
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(cls, address.host, address.port, ssl=context)
+        try:
+            if address.password is not None:
+                who = (address.username,) if address.username else ()
+                await connection.call("AUTH", *who, address.password)
+            if address.database:
+                await connection.call("SELECT", address.database)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        self._progress = self._loop.time()
+        reader, handlers = self._reader, self._handlers
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not False:
+                handlers.popleft()(reply)
+        except (hiredis.ProtocolError, IndexError) as error:  # not RESP, or a reply that nobody asked for
+            self._fail(ConnectionError(f"Redis sent what is no reply: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or ConnectionResetError("Redis closed the connection"))
+
+    def write(self, data: bytes) -> None:
+        """Send commands for which `expect` was called, in the same order."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def expect(self, handler: Handler) -> None:
+        """Say who gets the next command's reply."""
+        if not self._handlers:
+            self._progress = self._loop.time()
+        self._handlers.append(handler)
+
+    async def call(self, *arguments: bytes | str | int) -> Any:
+        """One command and its reply. Raises `RedisRefused` for an error, `ConnectionError` when the line breaks."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self.expect(lambda value: None if reply.done() else reply.set_result(value))
+        self.write(command(*arguments))
+        await asyncio.wait((reply, self.lost), return_when=asyncio.FIRST_COMPLETED)
+        if not reply.done():
+            raise ConnectionError(f"the connection broke: {self.lost.result()}")
+        value = reply.result()
+        if isinstance(value, hiredis.ReplyError):
+            raise RedisRefused(f"Redis refused {arguments[0]!r}: {value}")
+        return value
+
+    def waits_since(self) -> float | None:
+        """The loop's time since which a reply is awaited and none came; None when nothing is awaited."""
+        return self._progress if self._handlers else None
+
+    def abort(self, reason: str = "given up") -> None:
+        """Break the connection at once."""
+        self._fail(ConnectionError(reason))
+
+    def _fail(self, error: Exception) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+        self._handlers.clear()
+        if not self.lost.done():
+            self.lost.set_result(error)
