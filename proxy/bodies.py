@@ -1,0 +1,92 @@
+"""A JSON request body, read only as far as the gateway acts on it.
+
+Its top level becomes a dict of raw values: what is not touched keeps its bytes, and what is sent on is exactly what was
+checked (a key that stands twice is sent once, so that no upstream can read the other one).
+"""
+
+from typing import Any
+
+import msgspec
+
+from proxy.errors import Refusal
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_value = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+_TRUE = b"true"
+_STREAM_WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
+_OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+
+
+class JsonBody:
+    """The fields of a request. Reading one that has the wrong type is the caller's error (400)."""
+
+    __slots__ = ("_stream_options", "fields", "size")
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            self.fields: dict[str, msgspec.Raw] = _decode_fields(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal(
+                400, "invalid_json", f"The request's body is not a JSON object: {error}. Send one, encoded in UTF-8."
+            ) from None
+        except RecursionError:
+            raise Refusal(400, "invalid_json", "The request's body is nested too deeply to be read.") from None
+        self.size = len(data)  # bytes
+        self._stream_options = self.fields.get("stream_options")
+
+    def model(self) -> str:
+        """The model that the caller names."""
+        raw = self.fields.get("model")
+        model = None if raw is None else self._value("model", raw)
+        if not isinstance(model, str) or not model:
+            raise Refusal(
+                400,
+                "missing_model" if model is None else "invalid_model",
+                "You must provide a model: set 'model' to one of those that GET /v1/models lists.",
+                param="model",
+            )
+        return model
+
+    def streamed(self) -> bool:
+        raw = self.fields.get("stream")
+        return raw is not None and bytes(raw) == _TRUE
+
+    def output_cap(self) -> int:
+        """The most tokens that the caller asks for, or 0 where it sets no cap."""
+        for name in _OUTPUT_CAPS:
+            raw = self.fields.get(name)
+            if raw is not None:
+                value = self._value(name, raw)
+                if isinstance(value, int) and value > 0:
+                    return value
+        return 0
+
+    def report_usage(self, force: bool) -> bool:
+        """Make a stream report its usage, or leave its options as they came; whether the caller is owed the report."""
+        raw = self._stream_options
+        options = None if raw is None else self._value("stream_options", raw)
+        if options is not None and not isinstance(options, dict):
+            return True  # the upstream says what is wrong with it
+        asked = options is not None and options.get("include_usage") is True
+        if not asked and force:
+            forced = _STREAM_WITH_USAGE if not options else msgspec.Raw(_encode({**options, "include_usage": True}))
+            self.fields["stream_options"] = forced
+        elif raw is not None:
+            self.fields["stream_options"] = raw
+        else:
+            self.fields.pop("stream_options", None)
+        return asked
+
+    def encode(self, model: bytes) -> bytes:
+        """The body to send, `model` (JSON) in place of the caller's name for it."""
+        self.fields["model"] = msgspec.Raw(model)
+        return _encode(self.fields)
+
+    @staticmethod
+    def _value(name: str, raw: msgspec.Raw) -> Any:
+        try:
+            return _decode_value(raw)
+        except (msgspec.DecodeError, RecursionError):
+            raise Refusal(400, "invalid_json", f"'{name}' cannot be read.", param=name) from None

@@ -1,0 +1,257 @@
+"""A call from its first byte to its last: the steps in their order, for one endpoint.
+
+This is the hot path. It is a plain ASGI application on raw bytes; what it needs per process is in `Gateway`, what it needs
+per call is on its stack.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from core.ids import new_event_id
+from core.keys import Peppers
+from core.ledger.records import Call
+from core.settings import Settings
+from core.snapshot import Caller, Route, Snapshot
+from proxy.admission import admit
+from proxy.authentication import authenticate_caller
+from proxy.bodies import JsonBody
+from proxy.connection import SCOPE_KEY, Connection
+from proxy.endpoints import Endpoint
+from proxy.errors import Refusal, not_ready
+from proxy.forwarding import AnswerBroken, Forwarder
+from proxy.headers import Headers, RequestHead, read_request_head
+from proxy.ledger import LedgerLog
+from proxy.metrics import Metrics
+from proxy.routing import RouteTable
+from proxy.settlement import Outcome, Settlement
+
+_log = logging.getLogger("aduana.calls")
+
+# A body over the limit is read to its end before it is refused, up to this many times the limit: a caller that is
+# still sending would see its connection break, not the answer.
+_DISCARDED = 4
+
+
+class CallerGone(Exception):
+    """The caller hung up before its call was admitted: nobody to answer, nothing to write down."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What every call shares in one process."""
+
+    settings: Settings
+    peppers: Peppers
+    ledger: LedgerLog
+    forwarder: Forwarder
+    settlement: Settlement
+    metrics: Metrics
+    routes: RouteTable | None = None  # of the snapshot in force; None until there is one
+    out_of_service: str | None = None  # why no call can be served now
+
+    def replace_snapshot(self, snapshot: Snapshot) -> None:
+        """From here on every new call sees this snapshot."""
+        self.routes = RouteTable(snapshot)
+
+    def route_table(self) -> RouteTable:
+        routes = self.routes
+        if routes is None:
+            raise not_ready("it has not read its configuration yet")
+        if self.out_of_service is not None:
+            raise not_ready(self.out_of_service)
+        return routes
+
+
+class CallEndpoint:
+    """The ASGI application of one row of the endpoint table."""
+
+    def __init__(self, endpoint: Endpoint, gateway: Gateway) -> None:
+        self._endpoint = endpoint
+        self._gateway = gateway
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started = monotonic()
+        gateway = self._gateway
+        connection: Connection = scope[SCOPE_KEY]
+        task = asyncio.current_task()
+        assert task is not None
+        connection.interrupt = task.cancel
+        call_id = new_event_id()
+        head = read_request_head(scope["headers"])
+        request_id = head.request_id or "req_" + call_id.hex()
+        own_headers = [(b"x-request-id", request_id.encode("ascii"))]
+        gateway.metrics.in_flight += 1
+        try:
+            await self._serve(scope, receive, send, connection, head, call_id, request_id, own_headers, started)
+        except Refusal as refusal:
+            connection.interrupt = None
+            await answer_refusal(send, refusal, own_headers, gateway.metrics)
+        except CallerGone:
+            pass
+        except AnswerBroken:
+            connection.transport.abort()
+        except asyncio.CancelledError:
+            if connection.slow and not connection.lost:
+                task.uncancel()
+                connection.interrupt = None
+                await answer_refusal(send, _too_slow(gateway.settings.body_timeout), own_headers, gateway.metrics)
+            elif not connection.lost:
+                connection.transport.abort()  # the drain time is over
+        except Exception:
+            # A fault of ours: the caller learns the request's id, the log the rest.
+            _log.exception("call %s failed", request_id)
+            if connection.cycle.response_started:
+                connection.transport.abort()
+            else:
+                await answer_refusal(send, _our_fault(request_id), own_headers, gateway.metrics)
+        finally:
+            connection.interrupt = None
+            gateway.metrics.in_flight -= 1
+
+    async def _serve(
+        self,
+        scope: Any,
+        receive: Any,
+        send: Any,
+        connection: Connection,
+        head: RequestHead,
+        call_id: bytes,
+        request_id: str,
+        own_headers: Headers,
+        started: float,
+    ) -> None:
+        gateway, endpoint = self._gateway, self._endpoint
+        routes = gateway.route_table()
+        now = time.time()
+        caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, now)
+        data = await read_body(receive, head, gateway.settings.max_body_bytes)
+        body = JsonBody(data)
+        model = scope["path_params"].get("deployment") or body.model()
+        route, candidates = routes.route(caller, model, endpoint)
+        streamed = endpoint.streams and body.streamed()
+        call = _call(call_id, caller, request_id, endpoint, model, route, streamed)
+
+        # Where this raises or is cancelled, the ledger has voided what it may have written.
+        await admit(gateway.ledger, call, caller, body, candidates, now)
+        outcome = Outcome()
+        try:
+            await gateway.forwarder.forward(
+                endpoint, candidates, body, head.forwarded, streamed, send, own_headers, outcome
+            )
+        except Refusal as refusal:
+            outcome.status = refusal.status
+            outcome.error_code = refusal.code
+            raise
+        except asyncio.CancelledError:
+            outcome.cancelled = True
+            outcome.error_code = "caller_hung_up" if connection.lost else "gateway_stopped"
+            raise
+        except AnswerBroken:
+            raise
+        except Exception:
+            outcome.status, outcome.error_code = 500, "internal_error"
+            raise
+        finally:
+            gateway.settlement.settle(call, endpoint, data, outcome, now, started, monotonic())
+
+
+def _call(
+    call_id: bytes, caller: Caller, request_id: str, endpoint: Endpoint, model: str, route: Route, streamed: bool
+) -> Call:
+    return Call(
+        call_id,
+        caller.client_id,
+        caller.team_id,
+        caller.app_id,
+        caller.key_id,
+        caller.name,
+        request_id,
+        endpoint.name,
+        model,
+        route.model,
+        streamed,
+    )
+
+
+async def read_body(receive: Any, head: RequestHead, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes (413 beyond). Raises `CallerGone` where the caller hangs up in it."""
+    too_large = head.content_length is not None and head.content_length > limit
+    if not too_large:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise CallerGone
+        if not message["more_body"]:
+            body: bytes = message["body"]
+            if len(body) <= limit:
+                return body
+            too_large = True
+        else:
+            pieces, size = [message["body"]], len(message["body"])
+            while size <= limit:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise CallerGone
+                pieces.append(message["body"])
+                size += len(message["body"])
+                if not message["more_body"]:
+                    break
+            if size <= limit:
+                return b"".join(pieces)
+    await _discard_rest(receive, limit * _DISCARDED)
+    raise Refusal(
+        413,
+        "request_too_large",
+        f"The request's body is over the limit of {limit} bytes. Send a smaller one, or ask your Aduana administrator "
+        "to raise ADUANA_MAX_BODY_BYTES.",
+        close=True,
+    )
+
+
+async def _discard_rest(receive: Any, most: int) -> None:
+    while most > 0:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise CallerGone
+        if not message["more_body"]:
+            return
+        most -= len(message["body"])
+
+
+async def answer_refusal(send: Any, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
+    """Tell the caller why its call ends here, in OpenAI's shape."""
+    metrics.refused[refusal.code] += 1
+    body = refusal.body()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *own_headers,
+    ]
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(1, -int(-refusal.retry_after // 1))))
+        headers.append((b"retry-after-ms", b"%d" % int(refusal.retry_after * 1000)))
+    if refusal.close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _too_slow(timeout: float) -> Refusal:
+    return Refusal(
+        408,
+        "request_timeout",
+        f"The request's body did not arrive in time (nothing for {timeout:g} seconds, or too slowly). Send it again.",
+        close=True,
+    )
+
+
+def _our_fault(request_id: str) -> Refusal:
+    return Refusal(
+        500,
+        "internal_error",
+        f"The gateway failed to serve this call. Tell your Aduana administrator its request id, {request_id}.",
+        kind="server_error",
+    )

@@ -1,0 +1,99 @@
+"""What callers are told when a call is not answered by an upstream: OpenAI's error shape, with a status that the SDKs map
+to their exception types (https://platform.openai.com/docs/guides/error-codes).
+"""
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Refusal(Exception):
+    """A call ends here. The message says what happened, why, and what to do; it never holds a secret."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        param: str | None = None,
+        retry_after: float | None = None,
+        close: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.kind = kind
+        self.param = param
+        self.retry_after = retry_after  # seconds
+        self.close = close  # the connection cannot be used again: the rest of the request was not read
+
+    def body(self) -> bytes:
+        """The JSON that the caller gets."""
+        return error_body(self.message, self.kind, self.code, self.param)
+
+
+def error_body(message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
+    """OpenAI's error object as JSON."""
+    return _encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+
+
+def invalid_key() -> Refusal:
+    """One answer for an unknown id and a wrong secret: nothing tells which keys exist."""
+    return Refusal(
+        401,
+        "invalid_api_key",
+        "Incorrect API key provided. Send a proxy key (adu_...) as 'Authorization: Bearer' or 'api-key'; "
+        "your Aduana administrator issues them.",
+    )
+
+
+def missing_key() -> Refusal:
+    return Refusal(
+        401,
+        "missing_api_key",
+        "You didn't provide an API key. Send a proxy key (adu_...) in the 'Authorization: Bearer' or 'api-key' header.",
+    )
+
+
+def expired_key() -> Refusal:
+    return Refusal(
+        401,
+        "expired_api_key",
+        "This API key has expired. Ask your Aduana administrator to rotate it, and use the new one.",
+    )
+
+
+def disabled_key() -> Refusal:
+    return Refusal(401, "disabled_api_key", "This API key is disabled. Ask your Aduana administrator for a new one.")
+
+
+def unknown_model(model: str) -> Refusal:
+    """For a model without a route and one that the policy hides alike."""
+    return Refusal(
+        404,
+        "model_not_found",
+        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists those you may use.",
+        param="model",
+    )
+
+
+def upstream_failed(code: str, *, timed_out: bool) -> Refusal:
+    """No upstream of the route gave an answer; `code` is the last attempt's error."""
+    if timed_out:
+        message = f"The model provider did not answer in time ({code}). Try again, or ask for less output."
+        return Refusal(504, code, message, kind="upstream_error")
+    message = f"The model provider could not be reached or did not give a usable answer ({code}). Try again shortly."
+    return Refusal(502, code, message, kind="upstream_error")
+
+
+def not_ready(what: str) -> Refusal:
+    return Refusal(
+        503,
+        "gateway_not_ready",
+        f"The gateway cannot serve this call now: {what}.",
+        kind="server_error",
+        retry_after=2.0,
+    )

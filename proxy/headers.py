@@ -1,0 +1,137 @@
+"""Headers in both directions: what a caller's head says to the gateway, what of it an upstream sees, and what of an
+upstream's answer the caller sees. One pass over each.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Headers = list[tuple[bytes, bytes]]
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}").fullmatch
+
+# RFC 9110, section 7.6.1: they belong to one connection.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+# The caller's credentials, what the client writes itself, and what would tell the provider about the tenant's network.
+_NOT_FORWARDED = HOP_BY_HOP | {
+    b"accept-encoding",
+    b"api-key",
+    b"authorization",
+    b"content-length",
+    b"cookie",
+    b"expect",
+    b"forwarded",
+    b"host",
+    b"http2-settings",
+    b"ocp-apim-subscription-key",
+    b"openai-organization",
+    b"openai-project",
+    b"origin",
+    b"referer",
+    b"via",
+    b"x-api-key",
+    b"x-request-id",
+}
+_NOT_FORWARDED_PREFIXES = (
+    b"x-forwarded-",
+    b"x-real-ip",
+    b"x-aduana-",
+    b"x-envoy-",
+    b"x-ms-client-principal",
+    b"x-ms-token-",
+)
+
+# Of the answer: the provider's account, its own limits (not the caller's), cookies, and what the server writes itself.
+_NOT_RETURNED = HOP_BY_HOP | {
+    b"alt-svc",
+    b"cf-cache-status",
+    b"cf-ray",
+    b"content-length",
+    b"date",
+    b"openai-organization",
+    b"openai-project",
+    b"report-to",
+    b"nel",
+    b"server",
+    b"set-cookie",
+    b"strict-transport-security",
+    b"www-authenticate",
+    b"x-request-id",
+}
+_NOT_RETURNED_PREFIXES = (b"x-ratelimit-", b"x-envoy-", b"access-control-")
+
+# The first letters of the prefixes: most names are decided by one set look-up and this.
+_MAYBE_PREFIXED = frozenset(b"xa")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """What of a request's head the gateway acts on."""
+
+    credential: bytes | None  # of Authorization: Bearer or api-key
+    request_id: str | None  # the caller's own, when sane
+    content_type: bytes
+    content_length: int | None
+    forwarded: Headers
+
+
+def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
+    """One pass over a request's headers (names in lower case, as uvicorn gives them)."""
+    authorization = api_key = request_id = content_length = None
+    content_type = b""
+    named_hop_by_hop: bytes | None = None
+    forwarded: Headers = []
+    for pair in headers:
+        name, value = pair
+        if name not in _NOT_FORWARDED:
+            if name[0] in _MAYBE_PREFIXED and name.startswith(_NOT_FORWARDED_PREFIXES):
+                continue
+            if name == b"content-type":
+                content_type = value
+            forwarded.append(pair)
+        elif name == b"authorization":
+            authorization = value
+        elif name == b"api-key":
+            api_key = value
+        elif name == b"content-length":
+            content_length = int(value)
+        elif name == b"x-request-id":
+            request_id = value
+        elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            named_hop_by_hop = value
+    if named_hop_by_hop is not None:
+        named = {token.strip().lower() for token in named_hop_by_hop.split(b",")}
+        forwarded = [pair for pair in forwarded if pair[0] not in named]
+    credential = api_key
+    if authorization is not None and authorization[:7].lower() == b"bearer ":
+        credential = authorization[7:].strip()
+    return RequestHead(
+        credential,
+        request_id.decode("ascii") if request_id is not None and _SANE_REQUEST_ID(request_id) else None,
+        content_type,
+        content_length,
+        forwarded,
+    )
+
+
+def answer_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """What of an upstream's headers its caller sees: all but the connection's, the provider's account and its limits."""
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in _NOT_RETURNED
+        and not (pair[0][0] in _MAYBE_PREFIXED and pair[0].startswith(_NOT_RETURNED_PREFIXES))
+    ]

@@ -1,0 +1,105 @@
+"""The second step: a model's name becomes the targets to try, in order, each prepared for its endpoint."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from core.snapshot import Caller, Route, Snapshot, Target
+from proxy.adapters import ADAPTERS
+from proxy.endpoints import Endpoint
+from proxy.errors import Refusal, unknown_model
+from proxy.upstream import Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A target made ready for one endpoint: nothing of it has to be built per call."""
+
+    target: Target
+    origin: Origin
+    path: bytes  # with the query
+    model: bytes  # the body's "model", as JSON
+    upstream: str
+    deployment: str
+    stream_usage: bool
+
+
+class RouteTable:
+    """The candidates of one snapshot, prepared when first asked for."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._prepared: dict[tuple[str, str], Sequence[Sequence[Candidate]]] = {}
+
+    def route(self, caller: Caller, model: str, endpoint: Endpoint) -> tuple[Route, Sequence[Candidate]]:
+        """The route of a model and its candidates: by priority, then at random by weight.
+
+        Refuses (404) a model that has no route or that the caller's policy does not allow, (403) an endpoint that it
+        does not allow, and (403) a model without a price where it wants one.
+        """
+        policy = caller.policy
+        route = self.snapshot.routes.get(model)
+        if route is None or not policy.allows_model(model):
+            raise unknown_model(model)
+        if not policy.allows_endpoint(endpoint.name):
+            raise Refusal(
+                403,
+                "endpoint_not_allowed",
+                f"Your policy does not allow the endpoint '{endpoint.name}' (allowed_endpoints). "
+                "Ask your Aduana administrator if you need it.",
+                kind="permission_error",
+            )
+        tiers = self._prepared.get((model, endpoint.name))
+        if tiers is None:
+            tiers = self._prepared[(model, endpoint.name)] = _prepare(route, endpoint)
+        candidates = tiers[0] if len(tiers) == 1 and len(tiers[0]) == 1 else _in_order(tiers)
+        if policy.refuse_unpriced:
+            priced = (
+                candidates if all(c.target.prices for c in candidates) else [c for c in candidates if c.target.prices]
+            )
+            if not priced and candidates:
+                raise Refusal(
+                    403,
+                    "model_unpriced",
+                    f"The model '{model}' has no price, and your policy refuses unpriced models (unpriced_models). "
+                    "Ask your Aduana administrator to add one.",
+                    kind="permission_error",
+                    param="model",
+                )
+            candidates = priced
+        if not candidates:
+            raise Refusal(503, "no_upstream", f"The model '{model}' has no upstream to serve it.", kind="server_error")
+        return route, candidates
+
+
+def _prepare(route: Route, endpoint: Endpoint) -> Sequence[Sequence[Candidate]]:
+    """A route's candidates, a list for each priority."""
+    tiers: dict[int, list[Candidate]] = {}
+    for target in route.targets:
+        upstream = target.upstream
+        adapter = ADAPTERS[upstream.provider]
+        candidate = Candidate(
+            target,
+            Origin.parse(upstream.endpoint),
+            adapter.path(target, endpoint).encode("ascii"),
+            msgspec.json.encode(target.deployment),
+            upstream.name,
+            target.deployment,
+            upstream.stream_usage,
+        )
+        tiers.setdefault(target.priority, []).append(candidate)
+    return [tiers[priority] for priority in sorted(tiers)]
+
+
+def _in_order(tiers: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Lower priorities first; among equals a random order in which a weight of 3 comes first three times as often as 1."""
+    order: list[Candidate] = []
+    for tier in tiers:
+        if len(tier) == 1:
+            order.append(tier[0])
+        else:
+            # Efraimidis and Spirakis, 2006: sort by u^(1/w); no cryptography hangs on it.
+            order.extend(sorted(tier, key=lambda c: random.random() ** (1 / c.target.weight), reverse=True))  # noqa: S311
+    return order

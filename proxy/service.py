@@ -1,0 +1,186 @@
+"""One proxy process put together: what it reads at the start, what runs beside its calls, and how it ends."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any
+
+from core.snapshot.watch import SnapshotWatcher
+from core.store.sole import SoleProxy
+from starlette.routing import Router
+
+from core.keys import Peppers
+from core.secrets.resolver import CachingResolver, open_resolver, resolve_setting
+from core.settings import Settings
+from core.snapshot import SealedSecret, Snapshot
+from proxy.app import build_app
+from proxy.calls import Gateway
+from proxy.credentials import Credentials
+from proxy.forwarding import Forwarder
+from proxy.ledger import LedgerLog
+from proxy.ledger.redis import RedisLog
+from proxy.ledger.spool import SpoolLog
+from proxy.metering.tokenizer import Tokenizer
+from proxy.metrics import Metrics
+from proxy.readiness import Readiness
+from proxy.settlement import Settlement
+from proxy.streaming import KeepAlive
+from proxy.upstream import ClientOptions, UpstreamClient
+
+_log = logging.getLogger("aduana.proxy")
+
+_COUNTING_AT_THE_END = 5.0  # seconds for counts under way when the process ends
+
+
+class Service:
+    """Everything that one process holds. Use `open`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        name: str,
+        database_url: str,
+        peppers: Peppers,
+        ledger: LedgerLog,
+        resolver: CachingResolver,
+    ) -> None:
+        self._settings = settings
+        self.metrics = Metrics()
+        self.readiness = Readiness()
+        self._ledger = ledger
+        self._credentials = Credentials(resolver)
+        self._keep_alive = KeepAlive()
+        self._tokenizer = Tokenizer()
+        self._client = UpstreamClient(
+            ClientOptions(
+                connect_timeout=settings.upstream_timeouts.connect,
+                max_connections=settings.max_connections,
+                ca_bundle=settings.ca_bundle,
+                environment=environment,
+            )
+        )
+        self._settlement = Settlement(ledger, self._tokenizer, self.metrics)
+        forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, self._keep_alive)
+        self._gateway = Gateway(settings, peppers, ledger, forwarder, self._settlement, self.metrics)
+        self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
+        alone = settings.redis_url is None and not settings.memory_mode_per_replica
+        self._sole = SoleProxy(database_url, name) if alone else None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._expose()
+
+    @classmethod
+    async def open(cls, settings: Settings, environment: Mapping[str, str], name: str) -> "Service":
+        """Read what a process cannot do without. Postgres and Redis may be away.
+
+        Raises `SecretError` and `ValueError` where it can never serve as it is configured.
+        """
+        opened: list[Service] = []
+
+        def sealed() -> Mapping[str, SealedSecret]:
+            snapshot = opened[0].watcher.current if opened else None
+            return snapshot.sealed_secrets if snapshot is not None else {}
+
+        resolver = open_resolver(environment, ttl=settings.secret_ttl, master_keys=settings.master_keys, sealed=sealed)
+        database_url = await resolve_setting(settings.database_url, resolver)
+        peppers = await Peppers.load(settings.peppers, resolver)
+        ledger = await _open_ledger(settings, resolver)
+        opened.append(cls(settings, environment, name, database_url, peppers, ledger, resolver))
+        return opened[0]
+
+    def app(self) -> Router:
+        """The ASGI application of this process."""
+        return build_app(self._gateway, self.readiness, self._lifespan)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Any) -> AsyncIterator[None]:
+        await self._ledger.start()
+        if self._sole is not None:
+            await self._sole.start()
+        await self.watcher.start()
+        for work in (self._keep_alive.run(), self._keep_credentials_fresh(), self._watch_age()):
+            self._run(work)
+        try:
+            yield
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._settlement.finish(_COUNTING_AT_THE_END)
+            await self.watcher.close()
+            await self._ledger.close()
+            if self._sole is not None:
+                await self._sole.stop()
+            await self._client.close()
+            self._tokenizer.close()
+
+    def _replace_snapshot(self, snapshot: Snapshot) -> None:
+        self._gateway.replace_snapshot(snapshot)
+        self._run(self._credentials.keep_fresh(snapshot))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_credentials_fresh(self) -> None:
+        """Read the upstreams' secrets anew before the resolver forgets them, so that no call waits for one."""
+        while True:
+            await asyncio.sleep(self._settings.secret_ttl * 0.8)
+            snapshot = self.watcher.current
+            if snapshot is not None:
+                await self._credentials.keep_fresh(snapshot)
+
+    async def _watch_age(self) -> None:
+        """Stop serving on a snapshot that is too old, and start again when Postgres is back."""
+        while True:
+            stale = self.watcher.stale()
+            if stale:
+                reason = "its configuration is too old (ADUANA_MAX_SNAPSHOT_AGE) and Postgres cannot be reached"
+                if self._gateway.out_of_service is None:
+                    _log.error("out of service: %s", reason)
+                self._gateway.out_of_service = reason
+            else:
+                self._gateway.out_of_service = None
+            await asyncio.sleep(1.0)
+
+    def _expose(self) -> None:
+        gateway, ledger, watcher = self._gateway, self._ledger, self.watcher
+        self.readiness.needs(
+            "snapshot",
+            lambda: (
+                None
+                if gateway.routes is not None
+                else "no configuration was read yet: is Postgres reachable and migrated?"
+            ),
+        )
+        self.readiness.needs("snapshot_age", lambda: gateway.out_of_service)
+        self.readiness.needs(
+            "ledger",
+            lambda: None if ledger.connected else "the ledger's Redis (or spool) cannot be reached",
+        )
+        if self._sole is not None:
+            sole = self._sole
+            self.readiness.needs("sole_proxy", lambda: sole.missing)
+        gauge = self.metrics.gauge
+        gauge(
+            "aduana_snapshot_version",
+            "The snapshot in force",
+            lambda: watcher.current.version if watcher.current else 0,
+        )
+        gauge("aduana_snapshot_age_seconds", "Since Postgres last confirmed it", lambda: watcher.age or 0.0)
+        gauge("aduana_ledger_connected", "1 while records reach Redis or the spool", lambda: float(ledger.connected))
+        gauge("aduana_ledger_unacknowledged", "Calls held until Postgres has them", lambda: ledger.unacknowledged)
+        gauge("aduana_ledger_buffer_calls", "The most calls that are held", lambda: self._settings.ledger_buffer_calls)
+        gauge("aduana_ledger_dropped", "Calls let through unrecorded", lambda: ledger.dropped)
+
+
+async def _open_ledger(settings: Settings, resolver: CachingResolver) -> LedgerLog:
+    if settings.redis_url is None:
+        return SpoolLog(settings.state_dir / "spool", settings)
+    redis_url = await resolve_setting(settings.redis_url, resolver)
+    tls = ssl.create_default_context(cafile=settings.ca_bundle) if redis_url.startswith("rediss:") else None
+    return RedisLog(redis_url, settings, tls=tls)

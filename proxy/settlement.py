@@ -1,0 +1,137 @@
+"""The last step: how a call ended becomes one `Settled` record. The caller never waits for it.
+
+Usage that the provider reported is taken as it is. Where it reported none although it worked (the caller hung up, the
+stream was cut, the provider keeps no count), the tokenizer counts what was sent and what was received.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.ledger.records import Attempt, Call, Settled, UsageSource
+from core.prices import price_at
+from proxy.endpoints import Endpoint, Metering
+from proxy.ledger import LedgerLog
+from proxy.metering import Tokens
+from proxy.metering.tokenizer import Tokenizer
+from proxy.metrics import Metrics
+from proxy.routing import Candidate
+
+_log = logging.getLogger("aduana.settlement")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one admitted call, filled in on its way."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    candidate: Candidate | None = None  # that answered, or was tried last
+    status: int | None = None  # what the caller was answered
+    error_code: str | None = None
+    cancelled: bool = False
+    usage: Tokens | None = None  # as reported
+    worked: bool = False  # a provider did, or may have done, what it bills
+    received: list[str] | None = None  # the text received where usage has to be counted
+    first_byte_at: float | None = None  # monotonic seconds
+
+
+class Settlement:
+    """Writes outcomes down; counts, where it must, in the background."""
+
+    def __init__(self, ledger: LedgerLog, tokenizer: Tokenizer, metrics: Metrics) -> None:
+        self._ledger = ledger
+        self._tokenizer = tokenizer
+        self._metrics = metrics
+        self._counting: set[asyncio.Task[None]] = set()
+
+    def settle(
+        self,
+        call: Call,
+        endpoint: Endpoint,
+        body: bytes,
+        outcome: Outcome,
+        admitted_at: float,
+        started: float,
+        ended: float,
+    ) -> None:
+        """Settle a call. `admitted_at` is Unix time, `started` and `ended` are monotonic, all in seconds."""
+        if outcome.usage is not None:
+            self._write(call, outcome, outcome.usage, UsageSource.REPORTED, admitted_at, started, ended)
+        elif outcome.worked:
+            self._in_background(self._count(call, endpoint, body, outcome, admitted_at, started, ended))
+        else:
+            self._write(call, outcome, Tokens(), UsageSource.NONE, admitted_at, started, ended)
+
+    async def finish(self, timeout: float) -> None:
+        """Wait for the counts under way, at most `timeout` seconds."""
+        if self._counting:
+            await asyncio.wait(self._counting, timeout=timeout)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
+
+    async def _count(
+        self,
+        call: Call,
+        endpoint: Endpoint,
+        body: bytes,
+        outcome: Outcome,
+        admitted_at: float,
+        started: float,
+        ended: float,
+    ) -> None:
+        model = call.requested_model
+        received = outcome.received or []
+        try:
+            sent = await self._tokenizer.count_request(model, body)
+            got = 0 if endpoint.metering is Metering.EMBEDDINGS else await self._tokenizer.count_text(model, received)
+            tokens = Tokens(input=sent, output=got)
+        except Exception:
+            _log.exception("counting the tokens of call %s failed; its size stands in", call.request_id)
+            tokens = Tokens(input=len(body) // 4, output=sum(map(len, received)) // 4)
+        self._write(call, outcome, tokens, UsageSource.COUNTED, admitted_at, started, ended)
+
+    def _write(
+        self,
+        call: Call,
+        outcome: Outcome,
+        tokens: Tokens,
+        source: str,
+        admitted_at: float,
+        started: float,
+        ended: float,
+    ) -> None:
+        candidate = outcome.candidate
+        cost, unpriced = 0, False
+        if candidate is not None and source != UsageSource.NONE:
+            price = price_at(candidate.target.prices, admitted_at)
+            if price is None:
+                unpriced = True
+            else:
+                cost = price.cost(tokens.input, tokens.cached, tokens.output)
+        first = outcome.first_byte_at
+        self._ledger.settle(
+            Settled(
+                call,
+                candidate.upstream if candidate is not None else None,
+                candidate.deployment if candidate is not None else None,
+                outcome.status,
+                outcome.error_code,
+                outcome.cancelled,
+                tokens.input,
+                tokens.cached,
+                tokens.output,
+                tokens.reasoning,
+                source,
+                cost,
+                unpriced,
+                (first - started) * 1000 if first is not None else None,
+                (ended - started) * 1000,
+                outcome.attempts,
+            )
+        )
+        self._metrics.settled(call.endpoint, outcome.status, tokens, ended - started)

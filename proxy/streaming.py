@@ -1,0 +1,61 @@
+"""The caller's side of a stream: its head goes out with its first event, and comments keep it alive while nothing comes."""
+
+import asyncio
+import contextlib
+from time import monotonic
+from typing import Any
+
+from proxy.headers import Headers
+
+# A comment by the standard of server-sent events: SDKs skip it.
+_COMMENT = b": keep-alive\n\n"
+
+
+class CallerStream:
+    """Writes one stream to its caller."""
+
+    __slots__ = ("_head", "_send", "ended", "started", "written_at")
+
+    def __init__(self, send: Any, status: int, headers: Headers) -> None:
+        self._send = send
+        self._head = {"type": "http.response.start", "status": status, "headers": headers}
+        self.started = False
+        self.ended = False
+        self.written_at = monotonic()
+
+    async def write(self, events: bytes) -> None:
+        """Pass whole events on; waits while the caller does not read."""
+        if not self.started:
+            self.started = True
+            await self._send(self._head)
+        self.written_at = monotonic()
+        await self._send({"type": "http.response.body", "body": events, "more_body": True})
+
+    async def end(self, last: bytes) -> None:
+        self.ended = True
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+class KeepAlive:
+    """Writes a comment to every stream that has been silent for a while (Container Apps' ingress ends a request that is
+    silent for 240 seconds)."""
+
+    def __init__(self, interval: float = 15.0) -> None:
+        self._interval = interval  # seconds
+        self._streams: set[CallerStream] = set()
+
+    def add(self, stream: CallerStream) -> None:
+        self._streams.add(stream)
+
+    def discard(self, stream: CallerStream) -> None:
+        self._streams.discard(stream)
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(self._interval / 3)
+            silent_since = monotonic() - self._interval
+            for stream in [s for s in self._streams if s.started and not s.ended and s.written_at < silent_since]:
+                # One caller that does not read must not hold up the others.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stream.write(_COMMENT), 0.05)
