@@ -1,0 +1,106 @@
+"""The simulated provider's memory: configuration, faults at work, bill, journal, prompt cache, stored responses."""
+
+from collections import OrderedDict
+from typing import Any
+
+from tests.simulators.model_provider import errors, tokens
+from tests.simulators.model_provider.bill import Bill, Journal
+from tests.simulators.model_provider.configuration import Configuration, Model
+from tests.simulators.model_provider.faults import FaultPlan, FaultScript
+from tests.simulators.model_provider.prompt_cache import PromptCache
+from tests.simulators.model_provider.rate_limits import RateLimits
+
+_WINDOWS = (
+    ("gpt-4.1", 1_047_576),
+    ("gpt-4o", 128_000),
+    ("gpt-4-turbo", 128_000),
+    ("gpt-4-32k", 32_768),
+    ("gpt-4", 8_192),
+    ("gpt-3.5", 16_385),
+    ("gpt-35", 16_385),
+    ("gpt-5", 400_000),
+    ("o1", 200_000),
+    ("o3", 200_000),
+    ("o4", 200_000),
+    ("text-embedding-", 8_192),
+)
+_WINDOW = 128_000
+_STORED = 10_000
+
+# What `GET /v1/models` shows where none are configured.
+CATALOGUE = (
+    "gpt-5",
+    "gpt-5-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "o3",
+    "o4-mini",
+    "gpt-4",
+    "gpt-3.5-turbo",
+    "gpt-3.5-turbo-instruct",
+    "text-embedding-3-small",
+    "text-embedding-3-large",
+    "text-embedding-ada-002",
+)
+
+
+class Provider:
+    """One provider, OpenAI and an Azure OpenAI resource at once; lives as long as the process."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.models = {model.name: model for model in configuration.models}
+        self.keys = frozenset(configuration.api_keys)
+        self.faults = FaultScript(configuration.faults)
+        self.limits = RateLimits(configuration.limits)
+        self.bill = Bill()
+        self.journal = Journal(configuration.remembered_requests)
+        self.prompts = PromptCache()
+        self.responses: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def plan_faults(self, plan: FaultPlan) -> None:
+        """Replace the rules, their counts and their chances."""
+        self.faults = FaultScript(plan)
+
+    def model(self, name: str) -> Model:
+        """The model of that name.
+
+        Raises:
+            ApiError: 404, where models are configured and it is none of them.
+        """
+        if name in self.models:
+            return self.models[name]
+        if self.models:
+            raise errors.no_model(name)
+        return Model(name)
+
+    def deployed(self, deployment: str) -> Model:
+        """The model behind a deployment.
+
+        Raises:
+            ApiError: 404, where deployments are configured and it is none of them.
+        """
+        deployments = self.configuration.deployments
+        if deployments and deployment not in deployments:
+            raise errors.no_deployment()
+        return self.model(deployments.get(deployment, deployment))
+
+    def remember(self, response_id: str, stored: dict[str, Any]) -> None:
+        """Store a response; the oldest are dropped."""
+        self.responses[response_id] = stored
+        while len(self.responses) > _STORED:
+            self.responses.popitem(last=False)
+
+
+def window_of(model: Model) -> int:
+    """The model's context window, in tokens."""
+    if model.context_window is not None:
+        return model.context_window
+    return next((window for prefix, window in _WINDOWS if model.name.startswith(prefix)), _WINDOW)
+
+
+def encoding_of(model: Model) -> str:
+    """The model's encoding."""
+    return model.encoding or tokens.encoding_of(model.name)
