@@ -1,0 +1,31 @@
+"""Whether anything of a request can have reached the upstream when the connection ended without an answer.
+
+A reset or an end of file proves nothing by itself: a server that read the request and then died looks the same as one
+that had closed an idle connection a moment before the request came. TCP knows better. Linux counts the bytes that the
+peer's kernel acknowledged (`tcpi_bytes_acked`, RFC 4898 `tcpEStatsAppHCThruOctetsAcked`, since 4.1). A kernel
+acknowledges what it puts into a socket's receive queue, and answers data for a closed socket with a reset and without
+acknowledging them. So where the count stands as it stood before the request was written, the application at the other
+end cannot have read a byte of it.
+Where the count is not to be had (another system, a socket already gone), the answer is "it may have been processed".
+"""
+
+import socket
+import struct
+
+_BYTES_ACKED = 120  # the field's offset in struct tcp_info (linux/tcp.h)
+_COUNTER = struct.Struct("=Q")
+_TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
+
+
+def acknowledged(sock: socket.socket) -> int | None:
+    """Bytes that the peer's kernel acknowledged, the SYN counted as one; None when the system does not tell."""
+    if _TCP_INFO is None or sock.fileno() < 0:
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED + _COUNTER.size)
+    except OSError:
+        return None
+    if len(info) < _BYTES_ACKED + _COUNTER.size:
+        return None
+    count: int = _COUNTER.unpack_from(info, _BYTES_ACKED)[0]
+    return count or None  # zero is a kernel that has the field and does not fill it: the SYN alone makes one
