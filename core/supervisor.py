@@ -47,7 +47,7 @@ class Child:
     log: Path | None = None  # stdout and stderr, appended; None: where ours go
     port: int | None = None  # for the status alone
     prepare: Callable[[], None] | None = None  # before every start, on a thread; an exception is a failed start
-    ready: Callable[[], Awaitable[bool]] | None = None  # asked until it says so; None: ready when started
+    ready: Callable[[int], Awaitable[bool]] | None = None  # asked, with its pid, until it says so; None: once started
     stage: int = 0  # children of a higher stage are stopped before those of a lower one
     stop_signal: int = signal.SIGTERM
     grace: float = 10.0  # seconds between `stop_signal` and SIGKILL
@@ -265,18 +265,19 @@ class Supervisor:
 
     async def _await_readiness(self, life: _Life) -> None:
         if life.child.ready is not None:
-            while not await self._is_ready(life.child):  # noqa: ASYNC110 another process sets no event of ours
+            while not await self._is_ready(life):  # noqa: ASYNC110 another process sets no event of ours
                 await asyncio.sleep(0.05)
         self._change(life, State.RUNNING)
         if life.once_ready is not None and not life.once_ready.done():
             life.once_ready.set_result(None)
 
-    async def _is_ready(self, child: Child) -> bool:
-        assert child.ready is not None
+    async def _is_ready(self, life: _Life) -> bool:
+        assert life.child.ready is not None
+        assert life.process is not None
         try:
-            return await child.ready()
+            return await life.child.ready(life.process.pid)
         except Exception as error:
-            _log.debug("asking whether %s is ready failed: %r", child.name, error)
+            _log.debug("asking whether %s is ready failed: %r", life.child.name, error)
             return False
 
     async def _end(self, child: Child, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
