@@ -1,4 +1,4 @@
-"""The machine under the bench, read from `/proc`: whose CPU time a core spent, how much memory a process holds, what it is.
+"""The machine under the bench, read from `/proc`: who spent a core's time, how much memory a process holds, what it is.
 
 Linux alone: elsewhere nothing here can say whether a figure counts.
 """

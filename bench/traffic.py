@@ -123,7 +123,7 @@ def answer_body(plan: Plan) -> bytes:
 
 
 def events(plan: Plan, *, usage: bool) -> list[bytes]:
-    """A stream's events without `[DONE]`, as Azure OpenAI shapes them: the prompt's filter results, a role, pieces, an end.
+    """A stream's events without `[DONE]`, as Azure OpenAI shapes them: filter results, a role, pieces, an end.
 
     `usage`: what `stream_options.include_usage` adds, `"usage":null` in each and a last event without choices.
     """

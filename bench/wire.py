@@ -5,7 +5,7 @@ import os
 
 
 def write(transport: asyncio.WriteTransport, fd: int, data: bytes) -> None:
-    """Straight to the socket; what does not fit goes through the transport, and then everything does until it is empty."""
+    """Straight to the socket; what does not fit goes through the transport, and all that follows until it is empty."""
     if not transport.get_write_buffer_size():
         try:
             written = os.write(fd, data)

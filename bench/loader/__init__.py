@@ -27,6 +27,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     credit_port: int | None = None  # the upstream's own port, where pace is by credit
     subject_pids: list[int] = []
     upstream_pids: list[int] = []
+    backing_pids: list[int] = []  # what works for the subject on other cores
     subject_core: int = 0
     loader_core: int = 1
 
@@ -66,6 +67,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lag: Percentiles  # of the loader itself: from when a request was due to when it was written
     subject_cpu_seconds: float  # in the window
     upstream_cpu_seconds: float
+    backing_cpu_seconds: float
     loader_cpu_seconds: float
     subject_core: Core
     loader_core: Core

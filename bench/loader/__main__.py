@@ -1,4 +1,4 @@
-"""`python -m bench.loader`: an order on standard input, its report on standard output; exit code 1 where it could not begin."""
+"""`python -m bench.loader`: an order on standard input, its report on standard output; exit 1 where it could not begin."""
 
 import gc
 import sys

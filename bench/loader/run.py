@@ -26,6 +26,7 @@ class _Sample:
     reads: int
     subject: float
     upstream: float
+    backing: float
     loader: float
     subject_core: machine.CoreTimes
     loader_core: machine.CoreTimes
@@ -93,6 +94,7 @@ class Run:
             lag=percentiles(tally.lags),
             subject_cpu_seconds=last.subject - first.subject,
             upstream_cpu_seconds=last.upstream - first.upstream,
+            backing_cpu_seconds=last.backing - first.backing,
             loader_cpu_seconds=last.loader - first.loader,
             subject_core=_shares(last.subject_core.since(first.subject_core), last.at - first.at),
             loader_core=_shares(last.loader_core.since(first.loader_core), last.at - first.at),
@@ -108,6 +110,7 @@ class Run:
             reads=tally.reads,
             subject=machine.cpu_seconds(order.subject_pids),
             upstream=machine.cpu_seconds(order.upstream_pids),
+            backing=machine.cpu_seconds(order.backing_pids),
             loader=machine.cpu_seconds([os.getpid()]),
             subject_core=machine.core_times(order.subject_core),
             loader_core=machine.core_times(order.loader_core),
