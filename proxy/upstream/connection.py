@@ -118,7 +118,6 @@ class Connection(asyncio.Protocol):
         answer: UpstreamResponse,
         head: bytes,
         body: bytes,
-        *,
         head_only: bool,
         first_byte_timeout: float | None,
         answer_timeout: float | None,

@@ -29,7 +29,6 @@ class Pool:
 
     __slots__ = (
         "_context",
-        "_loop",
         "_proxy",
         "_size",
         "_waiters",
@@ -37,6 +36,7 @@ class Pool:
         "closed",
         "connections",
         "idle",
+        "loop",
         "options",
         "origin",
         "target_prefix",
@@ -57,7 +57,7 @@ class Pool:
         self.closed = False
         self._proxy = proxy
         self._context = context
-        self._loop = loop
+        self.loop = loop
         self._size = 0  # open, and being made
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         fields = b" HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % origin.host_header
@@ -91,7 +91,7 @@ class Pool:
         return await self._queue()
 
     async def _queue(self) -> Connection:
-        deadline = self._loop.time() + self.options.connect_timeout
+        deadline = self.loop.time() + self.options.connect_timeout
         first_in_line = False
         while True:
             connection = await self._wait(deadline, first_in_line)
@@ -107,12 +107,12 @@ class Pool:
 
     async def _wait(self, deadline: float, first_in_line: bool) -> Connection | None:
         """A connection, or None: a slot is reserved, connect."""
-        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        waiter: asyncio.Future[Connection | None] = self.loop.create_future()
         if first_in_line:
             self._waiters.appendleft(waiter)
         else:
             self._waiters.append(waiter)
-        timer = self._loop.call_at(deadline, self._give_up, waiter)
+        timer = self.loop.call_at(deadline, self._give_up, waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -156,16 +156,16 @@ class Pool:
         except (OSError, UnicodeError) as error:  # UnicodeError: a label that IDNA does not know
             raise ConnectFailed(f"cannot connect to {self._place}: {_reason(error)}") from None
         tls = origin.scheme == "https"
-        connection = Connection(self, sock, self._loop, counted_by_kernel=tls)
+        connection = Connection(self, sock, self.loop, counted_by_kernel=tls)
         try:
             if proxy is not None and tls:
                 await open_tunnel(sock, proxy, origin.host, origin.port)
             if tls:
-                await self._loop.create_connection(
+                await self.loop.create_connection(
                     lambda: connection, sock=sock, ssl=self._context(), server_hostname=origin.host
                 )
             else:
-                await self._loop.create_connection(lambda: connection, sock=sock)
+                await self.loop.create_connection(lambda: connection, sock=sock)
         except ssl.SSLError as error:
             sock.close()
             raise TlsFailed(f"TLS with {origin} failed: {_reason(error)}") from None
