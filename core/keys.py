@@ -5,6 +5,7 @@ wrong secret.
 """
 
 import base64
+import hashlib
 import hmac
 import re
 import secrets
@@ -12,7 +13,7 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from core.secrets import SecretError, SecretReferenceError, SecretResolver
 from core.snapshot import KeyEntry
@@ -56,10 +57,35 @@ def verify(secret: str, pepper: bytes, expected: bytes) -> bool:
     return hmac.compare_digest(hmac.digest(pepper, secret.encode(), "sha256"), expected)
 
 
+class _Sha256(Protocol):
+    def copy(self) -> "_Sha256": ...
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+_Keyed = tuple[_Sha256, _Sha256]
+
+
+def _keyed(pepper: bytes) -> _Keyed:
+    """HMAC's two hashes with the key already in them (RFC 2104, section 4): a third of the time of a whole HMAC."""
+    block = hashlib.sha256(pepper).digest() if len(pepper) > 64 else pepper
+    block = block.ljust(64, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+
+def keyed_hash(keyed: _Keyed, secret: bytes) -> bytes:
+    """HMAC-SHA-256 of a secret under a pepper that was prepared."""
+    inner = keyed[0].copy()
+    inner.update(secret)
+    outer = keyed[1].copy()
+    outer.update(inner.digest())
+    return outer.digest()
+
+
 class Peppers:
     """The peppers that this process holds, by version. The highest makes new keys."""
 
-    __slots__ = ("_versions", "newest")
+    __slots__ = ("_states", "_versions", "newest")
 
     def __init__(self, versions: Mapping[int, bytes]) -> None:
         """Raises `ValueError` for none, or one that is too short."""
@@ -69,6 +95,7 @@ class Peppers:
             if len(pepper) < SHORTEST_PEPPER:
                 raise ValueError(f"pepper version {version} is shorter than {SHORTEST_PEPPER} bytes")
         self._versions = dict(versions)
+        self._states = {version: _keyed(pepper) for version, pepper in versions.items()}
         self.newest = max(versions)
 
     @classmethod
@@ -123,15 +150,10 @@ def authenticate(keys: Mapping[str, KeyEntry], peppers: Peppers, text: str, now:
         return Unknown
     id, secret = match.groups()
     entry = keys.get(id)
-    versions = peppers._versions
-    pepper = versions.get(entry.pepper_version) if entry is not None else None
-    if pepper is None:
-        expected = _NOBODY
-        pepper = versions[peppers.newest]
-    else:
-        assert entry is not None
-        expected = entry.digest
-    if not hmac.compare_digest(hmac.digest(pepper, secret.encode(), "sha256"), expected) or entry is None:
+    states = peppers._states
+    keyed = states.get(entry.pepper_version) if entry is not None else None
+    expected = entry.digest if entry is not None and keyed is not None else _NOBODY
+    if not hmac.compare_digest(keyed_hash(keyed or states[peppers.newest], secret.encode()), expected) or entry is None:
         return Unknown
     if entry.disabled:
         return Disabled
