@@ -138,7 +138,8 @@ class Supervisor:
     async def start(self, child: Child, *, timeout: float = 60.0) -> None:
         """Start a child and wait until it is ready; from then on it is kept running. `timeout`: seconds.
 
-        Raises `ChildFailed`, with the child stopped, when it ends before it was ever ready or is not in time.
+        Raises, with the child stopped, `ChildFailed` when it ends before it was ever ready or is not in time, and what
+        asking whether it is ready raises, unless that only says that it cannot be asked yet (`OSError`, `ValueError`).
         """
         if child.name in self._lives and self._lives[child.name].state is not State.STOPPED:
             raise ValueError(f"{child.name} runs already")
@@ -155,7 +156,7 @@ class Supervisor:
             life.once_ready.cancel()
             await self.stop(child.name)
             raise ChildFailed(child.name, f"was not ready within {timeout:.0f} seconds", output) from None
-        except ChildFailed:
+        except Exception:
             await self.stop(child.name)
             raise
 
@@ -276,8 +277,12 @@ class Supervisor:
         assert life.process is not None
         try:
             return await life.child.ready(life.process.pid)
+        except (OSError, ValueError):  # a refused connection, half an answer
+            return False
         except Exception as error:
-            _log.debug("asking whether %s is ready failed: %r", life.child.name, error)
+            if life.once_ready is not None and not life.once_ready.done():
+                life.once_ready.set_exception(error)
+            _log.warning("asking whether %s is ready failed: %s", life.child.name, error)
             return False
 
     async def _end(self, child: Child, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:

@@ -1,7 +1,6 @@
 """Whether a service is ready: asked of the service itself, over HTTP."""
 
 import asyncio
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ _TIMEOUT = 5.0  # seconds for one answer
 
 async def is_ready(port: int) -> bool:
     """Whether `/readyz` on 127.0.0.1 answers 200."""
-    status, _ = await _get(port, "/readyz")
-    return status == 200
+    return await _get(port, "/readyz") == 200
 
 
 async def is_ready_among(port: int, pid: int, sharing: int) -> bool:
@@ -29,27 +27,16 @@ async def is_ready_among(port: int, pid: int, sharing: int) -> bool:
     return True
 
 
-async def what_is_missing(port: int) -> str:
-    """What a service that is not ready says about it, in a few words."""
-    with suppress(OSError, ValueError):
-        _, body = await _get(port, "/readyz")
-        missing = json.loads(body).get("missing")
-        if isinstance(missing, dict):
-            return "; ".join(f"{name}: {why}" for name, why in missing.items())
-        return str(missing or "")
-    return ""
-
-
-async def _get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body. Raises `OSError` (of which `TimeoutError` is one) and `ValueError`."""
+async def _get(port: int, path: str) -> int:
+    """The status. Raises `OSError` (of which `TimeoutError` is one) and `ValueError`."""
     async with asyncio.timeout(_TIMEOUT):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
-            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            line = await reader.readline()
         finally:
             writer.close()
-    return int(head.split(b" ", 2)[1]) if head else 0, body
+    return int(line.split(b" ", 2)[1]) if line else 0
 
 
 def _listens(pid: int, port: int) -> bool | None:

@@ -22,9 +22,9 @@ class LocalTenant:
     environment: Mapping[str, str]  # ADUANA_*, every secret as a reference
 
 
-def local_tenant(data_dir: Path = DEFAULT_DATA_DIR) -> LocalTenant:
-    """The tenant that runs on a data directory. Raises `LocalTenantError` where none does."""
-    layout = Layout.at(data_dir)
+def local_tenant(data_dir: Path | None = None) -> LocalTenant:
+    """The tenant that runs on a data directory (None: the default one, here). Raises `LocalTenantError` where none does."""
+    layout = Layout.at(data_dir or DEFAULT_DATA_DIR)
     state = layout.read_state()
     if not state or DirectoryLock(layout.lock).holder is None:
         raise LocalTenantError(

@@ -1,0 +1,32 @@
+"""The ASGI application of the admin service."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from admin.health import health
+from core.secrets.resolver import open_resolver, resolve_setting
+from core.settings import Settings
+from core.store import Store, open_store
+
+
+async def open_admin_store(settings: Settings, environment: Mapping[str, str]) -> Store:
+    """The store by the settings. Raises `SecretError` where the database's URL cannot be read; waits for no Postgres."""
+    resolver = open_resolver(environment, ttl=settings.secret_ttl)
+    return await open_store(
+        await resolve_setting(settings.database_url, resolver), application_name="aduana-admin", statement_timeout=10.0
+    )
+
+
+def build_app(store: Store) -> FastAPI:
+    """The whole surface. The store is closed with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await store.close()
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.include_router(health(store))
+    return app

@@ -1,0 +1,50 @@
+"""Seeding a local tenant at its start: the user's file, or the built-in one."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.access import Tenant, actor
+from deployer.commands.seed import _read, _wrong
+from deployer.errors import CommandError
+from deployer.local.tenant import LocalTenant
+
+if TYPE_CHECKING:
+    from core.seed.apply import IssuedKey
+    from core.seed.file import SeedFile
+
+
+def read(file: Path) -> "SeedFile":
+    """Read a seed file before anything is started. Raises `CommandError` with all that is wrong with it."""
+    from core.seed.document import SeedError
+
+    seed = _read(file)
+    if seed.errors:
+        raise _wrong(SeedError(list(seed.errors)))
+    return seed
+
+
+async def apply(tenant: LocalTenant, seed: "SeedFile") -> "tuple[IssuedKey, ...]":
+    """Make the tenant what the file says; the keys that were made by it. Raises `CommandError`."""
+    from core.secrets import SecretError
+    from core.seed.apply import apply_seed
+    from core.seed.document import SeedError
+    from core.settings import Settings
+    from core.store import open_store
+
+    environment = {**os.environ, **tenant.environment}
+    settings = Settings.from_environment(tenant.environment)
+    store = await open_store(tenant.database_url, application_name="aduana-up", max_connections=1)
+    try:
+        opened = Tenant(settings, store, environment)
+        async with store.transaction() as connection:
+            resolver = await opened.resolver(connection)
+            peppers = await opened.peppers(resolver)
+            applied = await apply_seed(connection, seed, resolver, peppers, actor=actor("up"))
+        return applied.issued
+    except SeedError as error:
+        raise _wrong(error) from None
+    except SecretError as error:
+        raise CommandError("a secret cannot be read", str(error), "", "secret_unavailable") from error
+    finally:
+        await store.close()
