@@ -104,7 +104,8 @@ def _compare(
     if wanted.kind == "route" and not prune:
         after["targets"] = _with_kept_targets(after["targets"], before["targets"])
     if wanted.kind == "api_key" and wanted.name in chosen and not _same_value(stored, chosen[wanted.name], peppers):
-        before["value"], after["value"] = MASK, f"{MASK} (another)"
+        before |= {"id": stored.id, "value": MASK}
+        after |= {"id": chosen[wanted.name].id, "value": f"{MASK} (another)"}
     return Change("update", wanted.kind, wanted.name, before, after) if before != after else None
 
 

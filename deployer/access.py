@@ -1,0 +1,200 @@
+"""How a command gets at a tenant: its database, and the references to its pepper and master key.
+
+By `--database-url` (the references come from `ADUANA_*` in the environment) or by `--data-dir` (a local tenant knows its
+own). A value read here is never printed.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from deployer.errors import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from core.keys import Peppers
+    from core.secrets.database import MasterKeys
+    from core.secrets.resolver import CachingResolver
+    from core.settings import Settings
+    from core.store.pool import Connection, Store
+
+DatabaseUrlOption = typer.Option(
+    None,
+    "--database-url",
+    metavar="URL",
+    help="The tenant's Postgres, or a reference to its URL (env:NAME, file:/path). ADUANA_DATABASE_URL says it too.",
+    show_default=False,
+)
+DataDirOption = typer.Option(
+    None, "--data-dir", metavar="DIR", help="A local tenant, as `aduana up --data-dir` made it.", show_default=False
+)
+
+# What commands read of the services' settings; the rest of the environment is none of their business.
+_READ = ("ADUANA_DATABASE_URL", "ADUANA_PEPPERS", "ADUANA_MASTER_KEYS", "ADUANA_SECRET_TTL")
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An open tenant. `environment` is what `env:` references are read from."""
+
+    settings: "Settings" = field(repr=False)
+    store: "Store" = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+
+    async def resolver(self, connection: "Connection") -> "CachingResolver":
+        """Reads `env:`, `file:` and, with what is stored now, `db://`."""
+        from core.secrets.database import read_secrets
+        from core.secrets.resolver import open_resolver
+
+        sealed = await read_secrets(connection)
+        return open_resolver(
+            self.environment, ttl=self.settings.secret_ttl, master_keys=self.settings.master_keys, sealed=lambda: sealed
+        )
+
+    async def peppers(self, resolver: "CachingResolver") -> "Peppers":
+        """Raises `CommandError` where none is configured or one cannot be read."""
+        from core.keys import Peppers
+        from core.secrets import SecretError
+
+        try:
+            return await Peppers.load(self.settings.peppers, resolver)
+        except (SecretError, ValueError) as error:
+            raise CommandError(
+                "keys cannot be made or compared without the tenant's pepper",
+                str(error),
+                "Set ADUANA_PEPPERS as the proxies have it, such as 1=file:/run/secrets/pepper, or use --data-dir.",
+                "no_pepper",
+            ) from None
+
+    async def master_keys(self, resolver: "CachingResolver") -> "MasterKeys":
+        from core.secrets.database import MasterKeys
+
+        return MasterKeys(self.settings.master_keys, resolver)
+
+
+def with_tenant(database_url: str | None, data_dir: Path | None, work: Callable[[Tenant], Awaitable[Result]]) -> Result:
+    """Open the tenant, do the work, close it. Raises `CommandError` for what a user can do something about."""
+    return _run(_with_tenant(database_url, data_dir, work))
+
+
+def actor(door: str = "cli") -> str:
+    """Who writes, for the audit log: the door, the user and the machine."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{door}:{user}@{socket.gethostname()}"
+
+
+async def _with_tenant(
+    database_url: str | None, data_dir: Path | None, work: Callable[[Tenant], Awaitable[Result]]
+) -> Result:
+    import psycopg
+
+    from core.secrets import SecretError
+    from core.store import StoreUnavailable
+
+    try:
+        async with _open(database_url, data_dir) as tenant:
+            return await work(tenant)
+    except StoreUnavailable as error:
+        raise CommandError(
+            "the database cannot be reached",
+            str(error),
+            "See that Postgres runs and the URL is right; a local tenant is started with `aduana up`.",
+            "database_unreachable",
+        ) from error
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+        raise CommandError(
+            "the database was busy for too long",
+            "another seed or key command may be running",
+            "Try again in a moment; nothing was changed.",
+            "busy",
+        ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise CommandError(
+            "the database's user may not do this",
+            str(error.diag.message_primary or ""),
+            "Use the role that owns the tenant's tables.",
+            "forbidden",
+        ) from error
+    except psycopg.errors.UniqueViolation as error:
+        raise CommandError(
+            "something of that name was made at the same moment",
+            str(error.diag.constraint_name or ""),
+            "Run the command again; nothing was changed.",
+            "conflict",
+        ) from error
+    except SecretError as error:
+        raise CommandError("a secret cannot be read", str(error), "", "secret_unavailable") from error
+
+
+@asynccontextmanager
+async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterator[Tenant]:
+    from core.secrets.resolver import open_resolver, resolve_setting
+    from core.settings import Settings, SettingsError
+    from core.store import open_store
+
+    environment = _environment(database_url, data_dir)
+    try:
+        settings = Settings.from_environment({name: environment[name] for name in _READ if name in environment})
+        url = await resolve_setting(settings.database_url, open_resolver(environment, ttl=settings.secret_ttl))
+        store = await open_store(url, application_name="aduana-cli", max_connections=1)
+    except SettingsError as error:
+        raise CommandError("a setting is wrong", str(error), "", "settings", exit_code=USAGE) from None
+    except ValueError as error:
+        raise CommandError("the database URL cannot be used", str(error), "", "settings", exit_code=USAGE) from None
+    try:
+        await _check_schema(store)
+        yield Tenant(settings, store, environment)
+    finally:
+        await store.close()
+
+
+async def _check_schema(store: "Store") -> None:
+    from core.store import schema_state
+
+    async with store.transaction() as connection:
+        state = await schema_state(connection)
+    if not state.ready:
+        raise CommandError(
+            "the database does not have the tables that this version needs",
+            str(state),
+            "Is it the right database? `aduana up` and the services bring theirs forward when they start.",
+            "schema",
+        )
+
+
+def _environment(database_url: str | None, data_dir: Path | None) -> dict[str, str]:
+    if database_url is not None and data_dir is not None:
+        raise CommandError(
+            "--database-url and --data-dir are two ways to name one tenant",
+            remedy="Give one of them.",
+            code="usage",
+            exit_code=USAGE,
+        )
+    environment = dict(os.environ)
+    if database_url is not None:
+        return {**environment, "ADUANA_DATABASE_URL": database_url}
+    if data_dir is None and environment.get("ADUANA_DATABASE_URL", "").strip():
+        return environment
+    from deployer.local.tenant import local_tenant
+
+    tenant = local_tenant() if data_dir is None else local_tenant(data_dir)
+    return {**environment, **tenant.environment}
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    if os.name == "nt":  # psycopg cannot use Windows' default loop
+        return asyncio.run(work, loop_factory=asyncio.SelectorEventLoop)  # type: ignore[call-arg]
+    return asyncio.run(work)
