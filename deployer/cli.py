@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -38,8 +37,7 @@ def build() -> typer.Typer:
         pass
 
     for name in _COMMANDS:
-        if find_spec(f"deployer.commands.{name}") is not None:
-            import_module(f"deployer.commands.{name}").register(app)
+        import_module(f"deployer.commands.{name}").register(app)
     return app
 
 
@@ -58,7 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         outcome = build()(args=list(arguments), prog_name="aduana", standalone_mode=False)
     except CommandError as error:
-        _trace_if_asked()
+        if error.__cause__ is not None:
+            _trace_if_asked()
         print_error(error, as_json=as_json)
         return error.exit_code
     except TyperException as error:

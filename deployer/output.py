@@ -60,7 +60,8 @@ def print_table(
         table.add_row(*(Text(cell) for cell in row))
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
-        console = Console(file=sys.stdout, highlight=False, width=max(console.measure(table).maximum, 80))
+        wide = Console(file=sys.stdout, highlight=False, width=100_000)
+        console = Console(file=sys.stdout, highlight=False, width=wide.measure(table).maximum)
     console.print(table)
 
 

@@ -70,7 +70,7 @@ def _list(
                 ("Who", "left"),
                 ("Did", "left"),
                 ("What", "left"),
-                ("Fields", "left"),
+                ("Changed", "left"),
             ),
             [
                 (
@@ -137,8 +137,10 @@ def _noted(text: str) -> tuple[int, bytes]:
 
 
 def _fields(event: "AuditEvent") -> str:
-    before, after = event.before or {}, event.after or {}
-    return ", ".join(name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name))
+    if event.before is None or event.after is None:
+        return ""  # all of them
+    names = dict.fromkeys((*event.before, *event.after))
+    return ", ".join(name for name in names if event.before.get(name) != event.after.get(name))
 
 
 def _document(event: "AuditEvent") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from deployer.output import JsonFlag, note, print_json, say
 
 if TYPE_CHECKING:
     from core.seed.apply import IssuedKey
+    from core.seed.document import SeedError
     from core.seed.file import SeedFile
     from core.seed.plan import Change, Plan
 
@@ -46,15 +47,15 @@ def _seed(
 ) -> None:
     from core.seed.document import SeedError
 
-    seed = _read(file)
+    seed = read_file(file)
     try:
         done, issued = with_tenant(database_url, data_dir, lambda tenant: _work(tenant, seed, plan, prune))
     except SeedError as error:
-        raise _wrong(error) from None
+        raise mistakes(error) from None
     except CommandError:
         # What is wrong with the file itself is known without a database, and is the better thing to say.
         if seed.errors:
-            raise _wrong(SeedError(list(seed.errors))) from None
+            raise mistakes(SeedError(list(seed.errors))) from None
         raise
     if as_json:
         print_json(_document(file, done, issued, planned=plan, prune=prune))
@@ -62,7 +63,8 @@ def _seed(
         _print(done, issued, planned=plan)
 
 
-def _read(file: Path) -> "SeedFile":
+def read_file(file: Path) -> "SeedFile":
+    """Read a seed file; its mistakes are in it. Raises `CommandError` where there is no such file."""
     from core.seed.file import read_seed
 
     try:
@@ -85,7 +87,8 @@ async def _work(tenant: Tenant, seed: "SeedFile", plan: bool, prune: bool) -> "t
     return applied.plan, applied.issued
 
 
-def _wrong(error: Any) -> CommandError:
+def mistakes(error: "SeedError") -> CommandError:
+    """A seed file's mistakes as a command tells them."""
     findings = error.findings
     return CommandError(
         f"the seed file has {len(findings)} mistake{'' if len(findings) == 1 else 's'}; nothing was applied",
@@ -159,7 +162,19 @@ def _print_change(change: "Change") -> None:
     say(f"{sign} {change.kind.replace('api_', '')} {change.path}")
     if change.action == "update":
         for name, before, after in change.fields():
-            say(f"    {name}: {_word(before)} → {_word(after)}")
+            if name == "targets":
+                _print_targets(before or [], after or [])
+            else:
+                say(f"    {name}: {_word(before)} → {_word(after)}")
+
+
+def _print_targets(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+    for sign, targets, others in (("-", before, after), ("+", after, before)):
+        for target in targets:
+            if target not in others:
+                model = f" as {target['model']}" if target["model"] else ""
+                share = f"priority {target['priority']}, weight {target['weight']}"
+                say(f"    {sign} target {target['upstream']}/{target['deployment']}{model} ({share})")
 
 
 def _word(value: Any) -> str:

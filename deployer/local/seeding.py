@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.access import Tenant, actor
-from deployer.commands.seed import _read, _wrong
+from deployer.commands.seed import mistakes, read_file
 from deployer.errors import CommandError
 from deployer.local.tenant import LocalTenant
 
@@ -18,9 +18,9 @@ def read(file: Path) -> "SeedFile":
     """Read a seed file before anything is started. Raises `CommandError` with all that is wrong with it."""
     from core.seed.document import SeedError
 
-    seed = _read(file)
+    seed = read_file(file)
     if seed.errors:
-        raise _wrong(SeedError(list(seed.errors)))
+        raise mistakes(SeedError(list(seed.errors)))
     return seed
 
 
@@ -43,7 +43,7 @@ async def apply(tenant: LocalTenant, seed: "SeedFile") -> "tuple[IssuedKey, ...]
             applied = await apply_seed(connection, seed, resolver, peppers, actor=actor("up"))
         return applied.issued
     except SeedError as error:
-        raise _wrong(error) from None
+        raise mistakes(error) from None
     except SecretError as error:
         raise CommandError("a secret cannot be read", str(error), "", "secret_unavailable") from error
     finally:
