@@ -5,6 +5,7 @@ proxy process, and is MessagePack. An admitted call ends as `Settled` or `Voided
 that a row needs no other record.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -75,7 +76,7 @@ class Settled(msgspec.Struct, array_like=True, frozen=True, tag="S"):
     cost_nano_usd: int
     unpriced: bool
     time_to_first_byte_ms: float | None
-    duration_ms: float
+    duration_ms: float | None  # None: an orphan's, nobody knows
     attempts: list[Attempt]
 
 
@@ -103,6 +104,45 @@ encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
-def decode(data: bytes) -> Record:
+def decode(data: bytes | msgspec.Raw) -> Record:
     """A record from bytes. Raises `msgspec.DecodeError` for what is none."""
     return _decoder.decode(data)
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Stands where a record was that does not decode."""
+
+    data: bytes
+    reason: str
+
+
+_array_decoder: msgspec.msgpack.Decoder[list[Record]] = msgspec.msgpack.Decoder(list[Record])
+_raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+
+def decode_array(data: bytes, count: int) -> Sequence[Record | Unreadable]:
+    """The `count` records of a MessagePack array; those that are none come as `Unreadable`, each in its place."""
+    records: Sequence[Record | Unreadable]
+    try:
+        records = _array_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        records = _one_by_one(data, count)
+    if len(records) != count:
+        return [Unreadable(data, f"an array of {len(records)} records where {count} were announced")] * count
+    return records
+
+
+def _one_by_one(data: bytes, count: int) -> Sequence[Record | Unreadable]:
+    try:
+        raws = _raw_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return [Unreadable(data, str(error))] + [Unreadable(b"", "part of the array before")] * (count - 1)
+    return [decode_or_keep(bytes(raw)) for raw in raws]
+
+
+def decode_or_keep(data: bytes) -> Record | Unreadable:
+    """A record from bytes, or what is there instead."""
+    try:
+        return decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Unreadable(data, str(error))

@@ -26,8 +26,8 @@ _log = logging.getLogger("aduana.ledger")
 _APPEND = (Path(__file__).parent / "append.lua").read_bytes()
 _APPEND_SHA = hashlib.sha1(_APPEND, usedforsecurity=False).hexdigest()  # Redis names scripts by it
 _TICKS_A_TIMEOUT = 4
-_CHUNK = 1000  # records sent again in one command
-_MOST_A_COMMAND = 5000
+_CHUNK = 250  # records sent again in one command
+_MOST_A_COMMAND = 1000
 _POLL = 1.0  # seconds between questions for the watermark while nothing else is sent
 _OOM_PATIENCE = 5.0  # seconds of Redis being out of memory before the buffer counts as full
 _LONGEST_BACKOFF = 2.0

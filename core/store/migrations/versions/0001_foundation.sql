@@ -236,16 +236,29 @@ CREATE INDEX admitted_calls_incarnation ON admitted_calls (stream, incarnation);
 
 -- How far each proxy incarnation's records are committed, and when it was last heard.
 CREATE TABLE ledger_watermarks (
-    stream       text NOT NULL,                    -- a client's id; of a spool file: spool
+    stream       text NOT NULL,                    -- a client's id; of a spool: spool:<incarnation>
     incarnation  uuid NOT NULL,
     seq          bigint NOT NULL,
-    heard_at     timestamptz NOT NULL,             -- by the proxy's clock, from its heartbeats and records
+    heard_at     timestamptz NOT NULL,             -- by the database's clock, when its last records were committed
     PRIMARY KEY (stream, incarnation)
 );
 
 -- A row a stream: locked by the writer that drains it.
 CREATE TABLE ledger_streams (
-    stream  text PRIMARY KEY
+    stream         text PRIMARY KEY,
+    drained_since  timestamptz,                    -- a writer has found its end again and again since then,
+    drained_at     timestamptz                     -- and last here: only then is an unheard proxy a dead one
+);
+
+-- Records that could not become a row: kept for a person to look at, so that they never block a stream.
+CREATE TABLE ledger_rejects (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at           timestamptz NOT NULL DEFAULT now(),
+    stream       text NOT NULL,
+    incarnation  uuid,
+    seq          bigint,
+    reason       text NOT NULL,
+    record       bytea NOT NULL
 );
 
 CREATE TABLE usage_rollups (

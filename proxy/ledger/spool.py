@@ -1,0 +1,230 @@
+"""The ledger log without Redis: an append-only file that the writer on the same machine reads.
+
+A record is in the kernel's hands before `admit` returns, so that killing the process loses nothing; the disk has it
+within a second, so that a crash of the machine may lose the last second's.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode
+from core.settings import Settings
+from proxy.ledger import LedgerFull
+from proxy.ledger.frames import frame
+
+try:
+    import fcntl
+except ImportError:  # Windows: the writer then waits a day before it removes a dead proxy's directory
+    fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger("aduana.ledger")
+
+LOCK, COMMITTED, SEGMENTS = "lock", "committed", "*.seg"
+_SEGMENT_BYTES = 8 * 1024 * 1024
+_SWEEP = 0.25  # seconds
+_SYNC = 1.0
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+
+def segment_name(number: int) -> str:
+    return f"{number:010d}.seg"
+
+
+class SpoolLog:
+    """`LedgerLog` in a directory of its own below `directory`, named by the incarnation."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Settings,
+        incarnation: UUID | None = None,
+        segment_bytes: int = _SEGMENT_BYTES,
+    ) -> None:
+        self.incarnation = incarnation or uuid4()
+        self.directory = directory / str(self.incarnation)
+        self._limit = settings.ledger_buffer_calls
+        self._allow_unrecorded = settings.on_ledger_full == "allow"
+        self._heartbeat_seconds = settings.lease_seconds / 4
+        self._segment_bytes = segment_bytes
+        self._next = 1
+        self._open: set[bytes] = set()
+        self._ends: deque[int] = deque()  # the numbers of Settled and Voided above the watermark
+        self._unwritten: list[bytes] = []  # frames: of this turn of the loop, or of a full disk
+        self._scheduled = False
+        self._written = True  # whether the last write went well
+        self._dropped = 0
+        self._watermark = 0
+        self._segment = 0
+        self._file = -1
+        self._size = 0
+        self._lock = -1
+        self._syncing = ThreadPoolExecutor(
+            1, thread_name_prefix="spool-sync"
+        )  # in order: a file is closed after its sync
+        self._dirty = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._heartbeat_at = self._sync_at = 0.0
+        self._loop: asyncio.AbstractEventLoop
+
+    # ── The port ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def connected(self) -> bool:
+        """Whether records reach the file now."""
+        return self._written and self._file >= 0
+
+    @property
+    def unacknowledged(self) -> int:
+        """Calls held until the writer has committed them: open ones, and ended ones above the watermark."""
+        return len(self._open) + len(self._ends)
+
+    @property
+    def dropped(self) -> int:
+        """Calls let through unrecorded since the start, the buffer or the disk being full."""
+        return self._dropped
+
+    async def start(self) -> None:
+        """Make the directory and its first file. Raises `OSError`: a proxy that cannot spool must not start."""
+        self._loop = asyncio.get_running_loop()
+        self.directory.mkdir(parents=True, mode=0o700)
+        self._lock = os.open(self.directory / LOCK, _FLAGS, 0o600)
+        if fcntl is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)  # held while this process lives: the writer sees by it who is dead
+        self._rotate()
+        self._heartbeat_at = self._loop.time() + self._heartbeat_seconds
+        self._timer = self._loop.call_later(_SWEEP, self._sweep)
+
+    async def close(self) -> None:
+        """Write what is left, have it on disk, and stop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._write()
+        await self._loop.run_in_executor(self._syncing, _sync_and_close, self._file)
+        self._syncing.shutdown()
+        self._file = -1
+        os.close(self._lock)
+
+    async def admit(self, record: Admitted, *, required: bool) -> None:
+        """See `LedgerLog.admit`: the record is in the file when this returns. `required` makes no difference here."""
+        if len(self._open) + len(self._ends) < self._limit:
+            self._unwritten.append(frame(self._next, encode(record)))
+            self._next += 1
+            if self._write():
+                self._open.add(record.call.id)
+                return
+            self._unwritten.pop()  # nobody has seen that number
+            self._next -= 1
+        if not self._allow_unrecorded:
+            raise LedgerFull(retry_after=5.0)
+        self._dropped += 1
+
+    def settle(self, record: Settled) -> None:
+        """See `LedgerLog.settle`. It is in the file after this turn of the loop."""
+        event_id = record.call.id
+        if event_id in self._open:
+            self._open.discard(event_id)
+            self._end(encode(record))
+
+    def void(self, event_id: bytes) -> None:
+        """Take an admission back: it leaves no row."""
+        if event_id in self._open:
+            self._open.discard(event_id)
+            self._end(encode(Voided(event_id)))
+
+    # ── The file ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _end(self, data: bytes) -> None:
+        number = self._next
+        self._append(data)
+        self._ends.append(number)
+
+    def _append(self, data: bytes) -> None:
+        try:
+            self._unwritten.append(frame(self._next, data))
+        except ValueError:  # longer than any call's record can be: the writer will estimate the call
+            _log.exception("a ledger record was left out")
+            return
+        self._next += 1
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        self._write()
+
+    def _write(self) -> bool:
+        """All that is unwritten, in one write or not at all."""
+        if not self._unwritten:
+            return True
+        data = b"".join(self._unwritten)
+        try:
+            written = os.write(self._file, data)
+            if written < len(data):
+                raise OSError(f"only {written} of {len(data)} bytes could be written")
+        except OSError as error:
+            if self._written:
+                _log.error("the ledger's spool at %s cannot be written: %s", self.directory, error)
+                self._written = False
+            os.ftruncate(self._file, self._size)  # a torn frame must not stand before whole ones
+            return False
+        if not self._written:
+            _log.info("the ledger's spool at %s can be written again", self.directory)
+            self._written = True
+        self._unwritten.clear()
+        self._dirty = True
+        self._size += len(data)
+        if self._size >= self._segment_bytes:
+            self._rotate()
+        return True
+
+    def _rotate(self) -> None:
+        try:
+            fresh = os.open(self.directory / segment_name(self._segment + 1), _FLAGS | os.O_EXCL, 0o600)
+        except OSError as error:
+            if self._file < 0:
+                raise
+            _log.warning("the ledger's spool goes on in one file: %s", error)
+            return
+        if self._file >= 0:
+            self._syncing.submit(_sync_and_close, self._file)
+        self._file, self._size = fresh, 0
+        self._segment += 1
+
+    def _sweep(self) -> None:
+        """The one timer: retries, heartbeats, the disk's sync, the writer's watermark."""
+        self._timer = self._loop.call_later(_SWEEP, self._sweep)
+        now = self._loop.time()
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + self._heartbeat_seconds
+            if self._open:
+                self._append(encode(Heartbeat(time.time_ns() // 1_000_000)))
+        if self._unwritten:
+            self._write()
+        if now >= self._sync_at:
+            self._sync_at = now + _SYNC
+            if self._dirty:
+                self._dirty = False
+                self._syncing.submit(os.fsync, self._file)
+        self._read_watermark()
+
+    def _read_watermark(self) -> None:
+        try:
+            watermark = int((self.directory / COMMITTED).read_text())
+        except (OSError, ValueError):  # not there yet
+            return
+        ends = self._ends
+        while ends and ends[0] <= watermark:
+            ends.popleft()
+        self._watermark = watermark
+
+
+def _sync_and_close(file: int) -> None:
+    os.fsync(file)
+    os.close(file)

@@ -1,0 +1,190 @@
+"""The writer's loop: read, commit, forget; months ahead, orphans and old watermarks now and then."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from core.ledger import orphans, partitions
+from core.ledger.store import commit
+from proxy.writer import Piece, Source, SourceAway
+
+_log = logging.getLogger("aduana.writer")
+
+_SHORTEST_IDLE = 0.02  # seconds between two looks at empty streams
+_LONGEST_IDLE = 0.25
+_SHORTEST_BACKOFF = 0.1
+_LONGEST_BACKOFF = 2.0
+_HOUR = 3600.0
+_LAST_DRAIN = 5.0  # seconds after SIGTERM
+
+_CLIENTS = "SELECT id FROM clients"
+# A proxy that comes back after that long finds its numbering unknown and everything it holds is long committed or lost.
+_PRUNE = """
+DELETE FROM ledger_watermarks w
+WHERE heard_at < now() - interval '35 days'
+  AND NOT EXISTS (SELECT 1 FROM admitted_calls c WHERE c.stream = w.stream AND c.incarnation = w.incarnation)
+"""
+_PRUNE_STREAMS = """
+DELETE FROM ledger_streams s
+WHERE stream LIKE 'spool:%' AND NOT EXISTS (SELECT 1 FROM ledger_watermarks w WHERE w.stream = s.stream)
+"""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What this writer has done since it started."""
+
+    records: int = 0
+    calls: int = 0
+    corrected: int = 0
+    orphans: int = 0
+    rejected: int = 0
+    missing: int = 0
+    transactions: int = 0
+    lag: float = 0.0  # seconds from handing on to commit, of the last piece
+    reached_postgres_at: float = float("-inf")  # monotonic
+    reached_sources_at: float = float("-inf")
+
+
+class Writer:
+    """One writer. `connect` opens a connection to Postgres in autocommit; `sources` are given who the clients are."""
+
+    def __init__(
+        self,
+        connect: Callable[[], psycopg.Connection[Any]],
+        sources: Callable[[Callable[[], list[UUID]]], Sequence[Source]],
+        lease_seconds: float,
+    ) -> None:
+        self._connect = connect
+        self._lease = lease_seconds
+        self._orphans_every = min(max(lease_seconds / 8, 0.1), 10.0)
+        self._connection: psycopg.Connection[Any] | None = None
+        self._clients: list[UUID] = []
+        self._sources = sources(lambda: self._clients)
+        self._suspects: set[str] = set()  # streams with open calls, to be looked at in this pass
+        self._looked = False  # in this pass
+        self._look_at = 0.0
+        self._chores_at = 0.0
+        self._clients_at = 0.0
+        self.totals = Totals()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set, drain once more, and return."""
+        idle, backoff = _SHORTEST_IDLE, _SHORTEST_BACKOFF
+        troubled: str | None = None
+        while not stop.is_set():
+            try:
+                busy = self.drain()
+            except (psycopg.Error, SourceAway) as error:
+                text = f"{type(error).__name__}: {error}"
+                if troubled is None:
+                    _log.warning("the writer waits: %s", text)
+                troubled = text
+                if isinstance(error, psycopg.Error):
+                    self._disconnect()
+                stop.wait(backoff)
+                backoff = min(backoff * 2, _LONGEST_BACKOFF)
+                continue
+            if troubled is not None:
+                _log.info("the writer goes on")
+                troubled, backoff = None, _SHORTEST_BACKOFF
+            idle = _SHORTEST_IDLE if busy else min(idle * 1.5, _LONGEST_IDLE)
+            if not busy:
+                stop.wait(idle)
+        self._drain_once_more()
+        self._disconnect()
+
+    def drain(self) -> bool:
+        """One pass over all streams. Returns whether more waits. Raises `psycopg.Error` or `SourceAway`."""
+        connection = self._connected()
+        self._chores(connection)
+        more = False
+        away: SourceAway | None = None
+        for source in self._sources:
+            try:
+                for piece in source.read():
+                    more |= self._take(connection, source, piece)
+            except SourceAway as error:  # the other source is drained all the same
+                away = error
+        if away is not None:
+            raise away
+        self.totals.reached_sources_at = time.monotonic()
+        self._suspects.clear()
+        self._looked = False
+        return more
+
+    def _take(self, connection: psycopg.Connection[Any], source: Source, piece: Piece) -> bool:
+        """Returns whether there is reason to come back at once."""
+        if piece.batches:
+            done = commit(connection, piece.stream, piece.batches)
+            self.totals.reached_postgres_at = time.monotonic()
+            if done is None:
+                return False
+            source.forget(piece, done.watermarks)
+            totals = self.totals
+            totals.transactions += 1
+            totals.records += done.records
+            totals.calls += done.calls
+            totals.corrected += done.corrected
+            totals.rejected += done.rejected
+            totals.missing += done.missing
+            totals.lag = max(0.0, time.time() - piece.written_ms / 1000)
+            if done.missing:
+                _log.error("%d records of stream %s were lost before they got here", done.missing, piece.stream)
+        elif piece.ended and self._looked and piece.stream not in self._suspects:
+            source.retire(piece.stream)
+        if piece.ended and piece.stream in self._suspects:
+            self._suspects.discard(piece.stream)
+            count = orphans.estimate(connection, piece.stream, self._lease)
+            self.totals.orphans += count
+            if count:
+                _log.warning("%d calls of stream %s lost their proxy and are estimated", count, piece.stream)
+        return bool(piece.batches)
+
+    def _chores(self, connection: psycopg.Connection[Any]) -> None:
+        now = time.monotonic()
+        if now >= self._clients_at:
+            self._clients = [client for (client,) in connection.execute(_CLIENTS).fetchall()]
+            self._clients_at = now + 1.0
+            self.totals.reached_postgres_at = now
+        if now >= self._look_at:
+            self._suspects = orphans.streams_with_open_calls(connection)
+            self._looked = True
+            self._look_at = now + self._orphans_every
+        if now >= self._chores_at:
+            self._chores_at = now + _HOUR
+            try:
+                partitions.ensure(connection, datetime.now(UTC))
+            except psycopg.errors.LockNotAvailable:
+                _log.info("the months ahead wait: the ledger's tables are in use")
+                self._chores_at = now + 10.0
+            connection.execute(_PRUNE)
+            connection.execute(_PRUNE_STREAMS)
+            self.totals.orphans += orphans.estimate_forgotten(
+                connection, orphans.streams_with_open_calls(connection), self._lease
+            )
+
+    def _drain_once_more(self) -> None:
+        until = time.monotonic() + _LAST_DRAIN
+        try:
+            while self.drain() and time.monotonic() < until:
+                pass
+        except (psycopg.Error, SourceAway) as error:
+            _log.warning("what is left waits for the next writer: %s: %s", type(error).__name__, error)
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
