@@ -131,7 +131,7 @@ class WholeAnswers(Connection):
             return
         status = parser.get_status_code()
         if status != 200 or self._body != self.question.body:
-            self._wrong(f"status {status}, body {bytes(self._body[:200])!r}")
+            self._wrong(f"status {status}, {_difference(bytes(self._body), self.question.body)}")
         else:
             if not parser.should_keep_alive():
                 self.close()
@@ -217,3 +217,12 @@ class Streams(Connection):
             if not parser.should_keep_alive():
                 self.close()
             self._right()
+
+
+def _difference(found: bytes, wanted: bytes) -> str:
+    """Where a body is not what it must be."""
+    at = next((at for at, (one, other) in enumerate(zip(found, wanted, strict=False)) if one != other), None)
+    if at is None:
+        return f"{len(found)} bytes of body instead of {len(wanted)}"
+    near = slice(max(0, at - 40), at + 80)
+    return f"at byte {at} of the body {found[near]!r} instead of {wanted[near]!r}"

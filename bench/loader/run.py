@@ -37,7 +37,7 @@ class Run:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._tally = Tally()
+        self.tally = self._tally = Tally()
         self._questions = [question(order, marker) for marker in range(2 * order.connections)]
         self._connections: dict[int, Connection] = {}
         self._free: deque[int] = deque()
