@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         "_acked_before",
         "_answer",
         "_bad",
+        "_chunked",
         "_counted_by_kernel",
         "_extra",
         "_fields",
@@ -96,7 +97,6 @@ class Connection(asyncio.Protocol):
         self._writing_paused = False
         self._write_waiter: asyncio.Future[None] | None = None
         self._fields: list[Header] = []
-        self._hop: list[Header] = []
         self._reset_parse(False)
 
     def _reset_parse(self, head_only: bool) -> None:
@@ -104,8 +104,10 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._interim = False  # a 1xx answer is being passed over
         self._head_only = head_only
+        self._hop: list[Header] = []
         self._finished = False
         self._keep = False
+        self._chunked = False
         self._extra = False  # something came after the end
         self._large = False  # this head may be over the limit
         self._framing = 0  # bytes in a row that were no body: head, chunk lines, trailers
@@ -322,8 +324,7 @@ class Connection(asyncio.Protocol):
 
     def _ends_with_connection(self, answer: UpstreamResponse) -> bool:
         """RFC 9112 §6.3, case 8."""
-        chunked = any(name == b"transfer-encoding" for name, _ in self._hop)
-        return not chunked and answer.header(b"content-length") is None
+        return not self._chunked and answer.header(b"content-length") is None
 
     def _finish(self, answer: UpstreamResponse) -> None:
         """The answer is whole: the connection goes back, or ends."""
@@ -362,11 +363,12 @@ class Connection(asyncio.Protocol):
         fields = self._fields
         hop = self._hop
         self._fields = []
+        if hop:
+            self._hop = []
         answer = self._answer
         if self._large and sum(len(name) + len(value) + 4 for name, value in fields + hop) > self._max_head:
             self._bad = f"the upstream's header is over {self._max_head} bytes"
         elif not 200 <= status < 600:
-            self._hop = []
             self._interim = True
             framed = any(name == b"content-length" for name, _ in fields)
             if not 100 <= status < 200 or status == 101 or framed or hop:
@@ -390,6 +392,7 @@ class Connection(asyncio.Protocol):
             elif name == b"keep-alive" and (seconds := _KEEP_ALIVE_TIMEOUT.search(value)):
                 # A second early: the server must not hang up just when a request goes out.
                 self.keep_idle = min(self._pool.options.max_idle_seconds, max(0, int(seconds[1]) - 1))
+        self._chunked = bool(codings)
         if codings and (codings != [b"chunked"] or self._parser.get_http_version() != "1.1"):
             self._bad = "the upstream's answer has a transfer coding other than chunked"
         named -= {b"content-length", b"close", b"keep-alive"}
