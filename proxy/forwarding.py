@@ -91,7 +91,7 @@ class Forwarder:
                 outcome.worked = error.may_have_been_processed
                 if index < last and not (endpoint.creates and error.may_have_been_processed):
                     continue
-                raise upstream_failed(error.code, timed_out="timed_out" in error.code) from None
+                raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
             outcome.worked = 200 <= response.status < 300
             if index < last and response.status in _WORTH_ANOTHER and (response.status == 429 or not endpoint.creates):
                 response.close()
@@ -197,7 +197,7 @@ class Forwarder:
             body = await response.read(_ERROR_LIMIT)
         except UpstreamError as error:
             self._failed_later(candidate, error.code, outcome)
-            raise upstream_failed(error.code, timed_out="timed_out" in error.code) from None
+            raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
         secret = self._credentials.secret_of(candidate.target.upstream)
         if secret:
             body = body.replace(secret, b"[redacted]")
@@ -243,7 +243,7 @@ class Forwarder:
         except UpstreamError as error:
             self._failed_later(candidate, error.code, outcome)
             if outcome.first_byte_at is None:
-                raise upstream_failed(error.code, timed_out="timed_out" in error.code) from None
+                raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
             raise AnswerBroken from None
         outcome.usage = usage_of_tail(tail)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -282,7 +282,7 @@ class Forwarder:
         if code is not None:
             self._failed_later(candidate, code, outcome)
             if not caller.started:
-                raise upstream_failed(code, timed_out="timed_out" in code)
+                raise upstream_failed(code, timed_out=code.endswith("_timeout"))
             await caller.end(_error_event(endpoint, code))
             return
         if not caller.started:

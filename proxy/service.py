@@ -5,29 +5,30 @@ import contextlib
 import logging
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.snapshot.watch import SnapshotWatcher
-from core.store.sole import SoleProxy
 from starlette.routing import Router
 
 from core.keys import Peppers
 from core.secrets.resolver import CachingResolver, open_resolver, resolve_setting
 from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
+from core.snapshot.watch import SnapshotWatcher
 from proxy.app import build_app
 from proxy.calls import Gateway
 from proxy.credentials import Credentials
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
-from proxy.ledger.spool import SpoolLog
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.readiness import Readiness
 from proxy.settlement import Settlement
 from proxy.streaming import KeepAlive
 from proxy.upstream import ClientOptions, UpstreamClient
+
+if TYPE_CHECKING:
+    from core.store.sole import SoleProxy
 
 _log = logging.getLogger("aduana.proxy")
 
@@ -66,8 +67,7 @@ class Service:
         forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, self._keep_alive)
         self._gateway = Gateway(settings, peppers, ledger, forwarder, self._settlement, self.metrics)
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
-        alone = settings.redis_url is None and not settings.memory_mode_per_replica
-        self._sole = SoleProxy(database_url, name) if alone else None
+        self._sole = _sole_proxy(settings, database_url, name)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._expose()
 
@@ -178,8 +178,19 @@ class Service:
         gauge("aduana_ledger_dropped", "Calls let through unrecorded", lambda: ledger.dropped)
 
 
+def _sole_proxy(settings: Settings, database_url: str, name: str) -> "SoleProxy | None":
+    """Without Redis one process counts the limits, and so one process serves, unless it is declared otherwise."""
+    if settings.redis_url is not None or settings.memory_mode_per_replica:
+        return None
+    from core.store.sole import SoleProxy
+
+    return SoleProxy(database_url, name)
+
+
 async def _open_ledger(settings: Settings, resolver: CachingResolver) -> LedgerLog:
     if settings.redis_url is None:
+        from proxy.ledger.spool import SpoolLog  # here: only memory mode needs it
+
         return SpoolLog(settings.state_dir / "spool", settings)
     redis_url = await resolve_setting(settings.redis_url, resolver)
     tls = ssl.create_default_context(cafile=settings.ca_bundle) if redis_url.startswith("rediss:") else None
