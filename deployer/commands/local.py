@@ -1,5 +1,6 @@
 """`aduana up`, `down`, `status` and `logs`: the local tenant."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ def _up(
     from deployer.local import detach as detached
     from deployer.local.run import Options, run
 
+    # What the supervisor has to tell (a process that died and was started again) goes to stderr; detached, to up.log.
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(message)s")
     options = Options(data_dir, proxy_port, admin_port, seed, workers, redis=not no_redis)
     report = _Report(as_json=as_json, detached=detach)
     if detach:

@@ -4,6 +4,7 @@ Messages are lines of JSON: {"progress": text}, {"ready": ...} or {"error": ...}
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def main() -> int:
     if options.seed is not None:
         options = replace(options, seed=Path(options.seed))
     report = _PipeReport()
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(message)s")
     try:
         run(options, report)
     except CommandError as error:
