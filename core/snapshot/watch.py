@@ -31,7 +31,7 @@ CHANNEL = "aduana_snapshot"
 _POLL = 1.0  # seconds
 _ANSWER = 5.0  # seconds for Postgres to say its version before the connection counts as lost
 _READ = 30.0  # seconds for the rows
-_RETRY = (0.1, 2.0)  # seconds: the first pause before connecting again, and the longest
+_RETRY = (0.1, 1.0)  # seconds: the first pause before connecting again, and the longest
 
 
 class SnapshotWatcher:
