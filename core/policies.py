@@ -19,7 +19,7 @@ _LONGEST_TEXT = 256
 ENDPOINTS = ("chat.completions", "completions", "embeddings", "responses")
 """What `allowed_endpoints` may name: the endpoints that this version serves."""
 
-ENFORCED = frozenset({"allowed_models", "allowed_endpoints", "unpriced_models"})
+ENFORCED = frozenset({"allowed_models", "allowed_endpoints", "unpriced_models", "on_limiter_loss"})
 """The fields that the proxy of this version acts on; the others are stored for a later one."""
 
 
@@ -196,7 +196,7 @@ def _check_choice(path: tuple[str | int, ...], value: object, choices: Sequence[
     if value not in choices:
         return [Problem(path, f"must be {' or '.join(choices)}")]
     if path == ("logging",) and value == "full":
-        return [Problem(path, "full logging does not work in this version; choose none, metadata or redacted")]
+        return [Problem(path, "must be none, metadata or redacted: full does not work in this version")]
     return []
 
 

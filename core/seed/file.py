@@ -260,6 +260,8 @@ class _SeedReader:
 
     def _other_route(self, entry: Entry, key: str, model: str | None) -> str | None:
         other = self._refer("route", entry, key)
+        if other is not None:
+            self._gathered.unenforced.add(key)
         if other is not None and other == model:
             self._findings.wrong(entry.place_of(key), f"{key} names the route itself")
         return other
