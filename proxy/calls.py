@@ -6,6 +6,7 @@ per call is on its stack.
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass
 from time import monotonic
@@ -19,7 +20,7 @@ from core.snapshot import Caller, Route, Snapshot
 from proxy.admission import admit
 from proxy.authentication import authenticate_caller
 from proxy.bodies import JsonBody
-from proxy.connection import SCOPE_KEY, Connection
+from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal, not_ready
 from proxy.forwarding import AnswerBroken, Forwarder
@@ -76,7 +77,8 @@ class CallEndpoint:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         started = monotonic()
         gateway = self._gateway
-        connection: Connection = scope[SCOPE_KEY]
+        connection: Connection = scope[CONNECTION_KEY]
+        answer: Answer = scope[ANSWER_KEY]
         task = asyncio.current_task()
         assert task is not None
         connection.interrupt = task.cancel
@@ -86,28 +88,28 @@ class CallEndpoint:
         own_headers = [(b"x-request-id", request_id.encode("ascii"))]
         gateway.metrics.in_flight += 1
         try:
-            await self._serve(scope, receive, send, connection, head, call_id, request_id, own_headers, started)
+            await self._serve(scope, receive, answer, connection, head, call_id, request_id, own_headers, started)
         except Refusal as refusal:
             connection.interrupt = None
-            await answer_refusal(send, refusal, own_headers, gateway.metrics)
+            await answer_refusal(answer, refusal, own_headers, gateway.metrics)
         except CallerGone:
             pass
         except AnswerBroken:
-            connection.transport.abort()
+            answer.abort()
         except asyncio.CancelledError:
             if connection.slow and not connection.lost:
                 task.uncancel()
                 connection.interrupt = None
-                await answer_refusal(send, _too_slow(gateway.settings.body_timeout), own_headers, gateway.metrics)
+                await answer_refusal(answer, _too_slow(gateway.settings.body_timeout), own_headers, gateway.metrics)
             elif not connection.lost:
-                connection.transport.abort()  # the drain time is over
+                answer.abort()  # the drain time is over
         except Exception:
             # A fault of ours: the caller learns the request's id, the log the rest.
             _log.exception("call %s failed", request_id)
-            if connection.cycle.response_started:
-                connection.transport.abort()
+            if answer.started:
+                answer.abort()
             else:
-                await answer_refusal(send, _our_fault(request_id), own_headers, gateway.metrics)
+                await answer_refusal(answer, _our_fault(request_id), own_headers, gateway.metrics)
         finally:
             connection.interrupt = None
             gateway.metrics.in_flight -= 1
@@ -116,7 +118,7 @@ class CallEndpoint:
         self,
         scope: Any,
         receive: Any,
-        send: Any,
+        answer: Answer,
         connection: Connection,
         head: RequestHead,
         call_id: bytes,
@@ -140,7 +142,7 @@ class CallEndpoint:
         outcome = Outcome()
         try:
             await gateway.forwarder.forward(
-                endpoint, candidates, body, head.forwarded, streamed, send, own_headers, outcome
+                endpoint, candidates, body, head.forwarded, streamed, answer, own_headers, outcome
             )
         except Refusal as refusal:
             outcome.status = refusal.status
@@ -221,22 +223,16 @@ async def _discard_rest(receive: Any, most: int) -> None:
         most -= len(message["body"])
 
 
-async def answer_refusal(send: Any, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
+async def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
     """Tell the caller why its call ends here, in OpenAI's shape."""
     metrics.refused[refusal.code] += 1
-    body = refusal.body()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        *own_headers,
-    ]
+    headers = [(b"content-type", b"application/json"), *own_headers]
     if refusal.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, -int(-refusal.retry_after // 1))))
-        headers.append((b"retry-after-ms", b"%d" % int(refusal.retry_after * 1000)))
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
+        headers.append((b"retry-after-ms", b"%d" % math.ceil(refusal.retry_after * 1000)))
     if refusal.close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+        answer.hang_up_after()
+    await answer.whole(refusal.status, headers, refusal.body())
 
 
 def _too_slow(timeout: float) -> Refusal:

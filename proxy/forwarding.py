@@ -13,6 +13,7 @@ from typing import Any
 from core.ledger.records import Attempt
 from core.settings import Settings
 from proxy.bodies import JsonBody
+from proxy.connection import Answer
 from proxy.credentials import Credentials, CredentialUnavailable, Header
 from proxy.endpoints import Endpoint, Metering
 from proxy.errors import Refusal, error_body, upstream_failed
@@ -63,7 +64,7 @@ class Forwarder:
         body: JsonBody,
         headers: Headers,
         streamed: bool,
-        send: Any,
+        answer: Answer,
         own_headers: Headers,
         outcome: Outcome,
     ) -> None:
@@ -88,15 +89,13 @@ class Forwarder:
                     retry_after=5.0,
                 ) from None
             except UpstreamError as error:
-                outcome.worked = error.may_have_been_processed
                 if index < last and not (endpoint.creates and error.may_have_been_processed):
                     continue
                 raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
-            outcome.worked = 200 <= response.status < 300
             if index < last and response.status in _WORTH_ANOTHER and (response.status == 429 or not endpoint.creates):
                 response.close()
                 continue
-            await self._answer(endpoint, candidate, response, streamed, hide_usage, send, own_headers, outcome)
+            await self._answer(endpoint, candidate, response, streamed, hide_usage, answer, own_headers, outcome)
             return
 
     async def _attempt(
@@ -115,6 +114,7 @@ class Forwarder:
             credential = await self._credentials.obtain(upstream)
         timeouts = self._timeouts
         began = monotonic()
+        worked_before = outcome.worked
         outcome.worked = True  # from here on the request may be with the provider
         try:
             response = await self._client.send(
@@ -130,8 +130,10 @@ class Forwarder:
                 whole_limit=WHOLE_LIMIT,
             )
         except UpstreamError as error:
+            outcome.worked = worked_before or error.may_have_been_processed
             self._failed(candidate, error.code, began, outcome)
             raise
+        outcome.worked = worked_before or response.status < 300
         request_id = response.header(b"x-request-id") or response.header(b"apim-request-id")
         outcome.attempts.append(
             Attempt(
@@ -169,27 +171,27 @@ class Forwarder:
         response: UpstreamResponse,
         streamed: bool,
         hide_usage: bool,
-        send: Any,
+        answer: Answer,
         own_headers: Headers,
         outcome: Outcome,
     ) -> None:
         try:
             if response.status >= 400:
-                await self._pass_error(candidate, response, send, own_headers, outcome)
+                await self._pass_error(candidate, response, answer, own_headers, outcome)
             elif response.status >= 300 or response.header(b"content-encoding") not in (None, b"identity"):
                 # A redirect would take the call out of the tenant; a compressed answer was not asked for.
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer", timed_out=False)
             elif streamed and _is_event_stream(response):
                 meter = stream_meter(endpoint, hide_usage=hide_usage)
-                await self._pass_stream(endpoint, candidate, response, meter, send, own_headers, outcome)
+                await self._pass_stream(endpoint, candidate, response, meter, answer, own_headers, outcome)
             else:
-                await self._pass_whole(candidate, response, send, own_headers, outcome)
+                await self._pass_whole(candidate, response, answer, own_headers, outcome)
         finally:
             response.close()
 
     async def _pass_error(
-        self, candidate: Candidate, response: UpstreamResponse, send: Any, own_headers: Headers, outcome: Outcome
+        self, candidate: Candidate, response: UpstreamResponse, answer: Answer, own_headers: Headers, outcome: Outcome
     ) -> None:
         """An upstream's error, with its status and body, less what names the upstream's secret."""
         outcome.error_code = f"http_{response.status}"
@@ -206,47 +208,45 @@ class Forwarder:
         code = _error_code(body)
         if code is not None:
             outcome.error_code = code
-        await _send_whole(send, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
+        await _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_whole(
-        self, candidate: Candidate, response: UpstreamResponse, send: Any, own_headers: Headers, outcome: Outcome
+        self, candidate: Candidate, response: UpstreamResponse, answer: Answer, own_headers: Headers, outcome: Outcome
     ) -> None:
         """A whole answer: looked at before it is passed on where it is not too large for that."""
         if not response.complete:
-            await self._pass_large(candidate, response, send, own_headers, outcome)
+            await self._pass_large(candidate, response, answer, own_headers, outcome)
             return
         body = response.body
         outcome.usage = usage_of_answer(body)
         if outcome.usage is None and not is_json(body):
             self._failed_later(candidate, "upstream_bad_answer", outcome)
             raise upstream_failed("upstream_bad_answer", timed_out=False)
-        await _send_whole(send, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
+        await _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_large(
-        self, candidate: Candidate, response: UpstreamResponse, send: Any, own_headers: Headers, outcome: Outcome
+        self, candidate: Candidate, response: UpstreamResponse, answer: Answer, own_headers: Headers, outcome: Outcome
     ) -> None:
         """A large answer streams through; its usage is read from its end."""
         headers = [*answer_headers(response.headers), *own_headers]
-        length = response.header(b"content-length")
-        if length is not None:
-            headers.append((b"content-length", length))
         outcome.status = response.status
         tail = b""
         try:
             piece = await response.receive()
-            await send({"type": "http.response.start", "status": response.status, "headers": headers})
             outcome.first_byte_at = monotonic()
+            await answer.start(response.status, headers, piece, response.header(b"content-length"))
             while piece:
                 tail = (tail + piece)[-_TAIL:] if len(piece) < _TAIL else piece[-_TAIL:]
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
                 piece = await response.receive()
+                if piece:
+                    await answer.piece(piece)
         except UpstreamError as error:
             self._failed_later(candidate, error.code, outcome)
             if outcome.first_byte_at is None:
                 raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
             raise AnswerBroken from None
         outcome.usage = usage_of_tail(tail)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await answer.end()
 
     async def _pass_stream(
         self,
@@ -254,12 +254,12 @@ class Forwarder:
         candidate: Candidate,
         response: UpstreamResponse,
         meter: StreamMeter,
-        send: Any,
+        answer: Answer,
         own_headers: Headers,
         outcome: Outcome,
     ) -> None:
         """A stream, by whole events, from its first one on."""
-        caller = CallerStream(send, response.status, [*answer_headers(response.headers), *own_headers])
+        caller = CallerStream(answer, response.status, [*answer_headers(response.headers), *own_headers])
         code: str | None = None
         self._keep_alive.add(caller)
         try:
@@ -297,12 +297,10 @@ class AnswerBroken(Exception):
     """The upstream broke off in the middle of an answer that the caller is reading: its connection has to be broken too."""
 
 
-async def _send_whole(send: Any, status: int, headers: Headers, body: bytes, outcome: Outcome) -> None:
-    headers.append((b"content-length", b"%d" % len(body)))
+async def _send_whole(answer: Answer, status: int, headers: Headers, body: bytes, outcome: Outcome) -> None:
     outcome.status = status
     outcome.first_byte_at = monotonic()
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await answer.whole(status, headers, body)
 
 
 def _is_event_stream(response: UpstreamResponse) -> bool:

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from time import monotonic
-from typing import Any
 
+from proxy.connection import Answer
 from proxy.headers import Headers
 
 # A comment by the standard of server-sent events: SDKs skip it.
@@ -14,26 +14,29 @@ _COMMENT = b": keep-alive\n\n"
 class CallerStream:
     """Writes one stream to its caller."""
 
-    __slots__ = ("_head", "_send", "ended", "started", "written_at")
+    __slots__ = ("_answer", "_headers", "_status", "ended", "started", "written_at")
 
-    def __init__(self, send: Any, status: int, headers: Headers) -> None:
-        self._send = send
-        self._head = {"type": "http.response.start", "status": status, "headers": headers}
+    def __init__(self, answer: Answer, status: int, headers: Headers) -> None:
+        self._answer = answer
+        self._status = status
+        self._headers = headers
         self.started = False
         self.ended = False
         self.written_at = monotonic()
 
     async def write(self, events: bytes) -> None:
         """Pass whole events on; waits while the caller does not read."""
-        if not self.started:
-            self.started = True
-            await self._send(self._head)
         self.written_at = monotonic()
-        await self._send({"type": "http.response.body", "body": events, "more_body": True})
+        if self.started:
+            await self._answer.piece(events)
+        else:
+            self.started = True
+            await self._answer.start(self._status, self._headers, events)
 
     async def end(self, last: bytes) -> None:
+        """The stream is over; `last` stood behind its last whole event."""
         self.ended = True
-        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+        await self._answer.end(last)
 
 
 class KeepAlive:
