@@ -19,7 +19,6 @@ from proxy.upstream.errors import (
     CutShort,
     FirstByteTimedOut,
     IdleTimedOut,
-    UpstreamError,
 )
 from proxy.upstream.head import HOP_BY_HOP, Header
 
@@ -229,10 +228,6 @@ class Connection(asyncio.Protocol):
             self._upload = None
             upload.stop()
 
-    def _unprocessed(self) -> bool:
-        """Proof that no byte of this request was read: see `delivery`."""
-        return self._acked_before is not None and acknowledged(self._sock) == self._acked_before
-
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -302,22 +297,24 @@ class Connection(asyncio.Protocol):
                 answer._wake()
 
     def eof_received(self) -> None:
-        self._ended(clean=True)
+        self._ended(in_order=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended(clean=exc is None)
+        self._ended(in_order=False)
 
-    def _ended(self, clean: bool) -> None:
+    # `delivery` says why only an end of file can prove that the request was not read.
+    def _ended(self, in_order: bool) -> None:
         answer = self._answer
         if self.closed or answer is None:
             self.drop()
         elif not self._opening:
-            untouched = self._unprocessed()
-            error: UpstreamError = ConnectionReset(
-                "the upstream closed the connection without an answer", may_have_been_processed=not untouched
+            untouched = in_order and self._acked_before is not None and acknowledged(self._sock) == self._acked_before
+            self.fail(
+                ConnectionReset(
+                    "the upstream closed the connection without an answer", may_have_been_processed=not untouched
+                )
             )
-            self.fail(error)
-        elif clean and not self._in_head and self._ends_with_connection(answer):
+        elif in_order and not self._in_head and self._ends_with_connection(answer):
             self._finish(answer)
         else:
             self.fail(CutShort("the upstream closed the connection in the middle of its answer"))

@@ -1,12 +1,14 @@
 """Whether anything of a request can have reached the upstream when the connection ended without an answer.
 
-A reset or an end of file proves nothing by itself: a server that read the request and then died looks the same as one
-that had closed an idle connection a moment before the request came. TCP knows better. Linux counts the bytes that the
-peer's kernel acknowledged (`tcpi_bytes_acked`, RFC 4898 `tcpEStatsAppHCThruOctetsAcked`, since 4.1). A kernel
-acknowledges what it puts into a socket's receive queue, and answers data for a closed socket with a reset and without
-acknowledging them. So where the count stands as it stood before the request was written, the application at the other
-end cannot have read a byte of it.
-Where the count is not to be had (another system, a socket already gone), the answer is "it may have been processed".
+An end of file proves nothing by itself: a server that read the request and then died looks the same as one that had
+closed an idle connection a moment before the request came. TCP knows better. Every segment says how far its sender has
+received, the one with the FIN (or TLS's close_notify) too, and Linux counts the bytes that a peer acknowledged
+(`tcpi_bytes_acked`, RFC 4898 `tcpEStatsAppHCThruOctetsAcked`, since 4.1). So where the end of the stream was received
+and the count stands as it stood before the request was written, the upstream had ended the connection before a byte of
+the request arrived: it cannot have processed it, whatever the method (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
+
+A reset proves nothing even so: acknowledgements are delayed, and a kernel does not look at a reset's. Nor does anything
+where the count is not to be had (another system, a socket already gone). Then it may have been processed.
 """
 
 import socket
