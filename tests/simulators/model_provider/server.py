@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
             scheme = "https" if self.config.is_ssl else "http"
             host, port = sockets[0].getsockname()[:2]
             print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-            self._loading = asyncio.create_task(tokens.load_all())
+            self._loading = asyncio.create_task(tokens.load_usual())
 
 
 def listen(host: str, port: int) -> socket.socket:

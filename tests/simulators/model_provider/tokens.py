@@ -98,10 +98,9 @@ async def tokenizer(encoding: str) -> Tokenizer:
     return loaded if loaded is not None else await asyncio.to_thread(_load, encoding)
 
 
-async def load_all() -> None:
-    """Load what will be asked for, so that the first request need not wait as long."""
-    for encoding in (O200K, CL100K):
-        await tokenizer(encoding)
+async def load_usual() -> None:
+    """Load what most requests ask for, so that the first need not wait; the other encoding takes its 50 MB when needed."""
+    await tokenizer(O200K)
 
 
 def parts_of(content: Any) -> tuple[str, int]:
