@@ -282,7 +282,7 @@ class Supervisor:
         except Exception as error:
             if life.once_ready is not None and not life.once_ready.done():
                 life.once_ready.set_exception(error)
-            _log.warning("asking whether %s is ready failed: %s", life.child.name, error)
+            _log.debug("asking whether %s is ready failed: %s", life.child.name, error)
             return False
 
     async def _end(self, child: Child, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:

@@ -11,6 +11,7 @@ logs/NAME.log         what each process wrote
 """
 
 import base64
+import errno
 import json
 import os
 import secrets
@@ -175,10 +176,11 @@ def write_private(path: Path, text: str) -> None:
 
 def unusable(path: Path, error: OSError) -> LocalTenantError:
     """What the operating system said about the data directory, with what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return LocalTenantError(
-        "data_dir_unusable",
+        "disk_full" if full else "data_dir_unusable",
         f"{error.filename or path} cannot be used: {error.strerror}",
-        "Free some space or choose another --data-dir; nothing was deleted",
+        f"{'Free some space' if full else 'Make it accessible'} or choose another --data-dir; nothing was deleted",
     )
 
 

@@ -25,10 +25,9 @@ from deployer.local.privileges import Identity, identity_for
 
 USER = "aduana"
 MAJOR_VERSION = "18"
-# For tests alone: data that need not survive the machine.
+# For tests alone: what is committed survives the server's SIGKILL, and need not survive the machine's.
 FAST_AND_UNSAFE = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "2GB",
@@ -141,10 +140,13 @@ class PostgresServer:
             password_file.unlink(missing_ok=True)
         if done.returncode != 0:
             reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            nameless = "could not look up effective user" in done.stderr
             raise LocalTenantError(
                 "initdb_failed",
                 f"Postgres could not create its data directory {self.data}: {' '.join(reason)}",
-                "Free some space or choose another --data-dir, and try again",
+                f"Give user {identity.uid} a name (a line in /etc/passwd), or run as one who has one"
+                if nameless
+                else "Free some space or choose another --data-dir, and try again",
             )
         unfinished.rename(self.data)
         return True

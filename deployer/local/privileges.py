@@ -31,13 +31,13 @@ class Identity:
 def identity_for(directory: Path, *, death_signal: str = "QUIT") -> Identity:
     """As whom to run the Postgres whose data are in `directory`.
 
-    Not as root: as we are. As root: as the owner of existing data, or as user 65534, who keeps the one capability to
+    Not as root: as we are. As root: as the owner of existing data, or as `nobody`, who keeps the one capability to
     pass through directories that are root's alone, so that none of them need be opened. Where setpriv(1) is missing or
     not permitted, as a plain user, who must be able to reach the directory: `LocalTenantError` where that user cannot.
     """
     if os.geteuid() != 0:
         return Identity(os.geteuid(), os.getegid())
-    uid, gid = NOBODY, NOBODY
+    uid, gid = _nobody()
     if directory.exists() and (owner := directory.stat()).st_uid != 0:
         uid, gid = owner.st_uid, owner.st_gid
     prefix = (
@@ -54,6 +54,20 @@ def identity_for(directory: Path, *, death_signal: str = "QUIT") -> Identity:
     identity = Identity(uid, gid, user=uid, group=gid)
     _require_reachable(directory.parent, identity)
     return identity
+
+
+def _nobody() -> tuple[int, int]:
+    """A user without rights; initdb wants one who has a name."""
+    import pwd  # there is none on Windows, and no root either
+
+    for name in ("nobody", "postgres", "daemon"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if user.pw_uid != 0:
+            return user.pw_uid, user.pw_gid
+    return NOBODY, NOBODY
 
 
 @cache
