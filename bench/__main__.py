@@ -5,7 +5,6 @@ figure does not count.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -125,5 +124,4 @@ def _commit() -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    os.chdir(_ROOT)
     sys.exit(main(sys.argv[1:]))

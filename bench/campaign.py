@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench import machine
+from bench.figures import DIRECT, busy_share
 from bench.loader import Order, Report
 from bench.processes import BenchError, Cores, spawn, stop
 from bench.results import LedgerCheck, Measure, Measurement, Memory, Schedule
@@ -56,6 +57,8 @@ class Campaign:
         rounds: int = getattr(self._schedule, f"{measure}_rounds")
         for number in range(1, rounds + 1):
             for subject in self.subjects:
+                if subject.name == DIRECT and measure in ("throughput", "chunks") and number > 1:
+                    continue  # what the harness itself can do: good to know, and known after one round
                 taken = self._take(measure, subject, number)
                 self.measurements.append(taken)
                 self._say(f"{measure} {number}/{rounds} {subject.name}: {_in_short(taken)}")
@@ -184,10 +187,14 @@ def _in_short(taken: Measurement) -> str:
         said = f"P50 {report.latency.p50 or 0:.2f} ms, P95 {report.latency.p95 or 0:.2f} ms"
     elif taken.measure == "first_byte":
         said = f"P50 {report.first_byte.p50 or 0:.2f} ms, P95 {report.first_byte.p95 or 0:.2f} ms"
-    elif taken.measure == "throughput":
-        said = f"{report.window_answered / report.window_seconds:,.0f} requests/s"
     else:
-        said = f"{report.window_chunks / report.window_seconds:,.0f} chunks/s"
+        done, what = (report.window_answered, "requests")
+        if taken.measure == "chunks":
+            done, what = (report.window_chunks, "chunks")
+        said = f"{done / report.window_seconds:,.0f} {what}/s"
+        if report.subject_cpu_seconds and done:
+            each = 1e6 * report.subject_cpu_seconds / done
+            said += f", {each:.0f} µs CPU each, core {busy_share(report):.0%} its own"
     if taken.invalid:
         said += f" (invalid: {'; '.join(taken.invalid)})"
     elif taken.noise:

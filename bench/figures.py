@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
+import msgspec
+
 from bench.loader import Percentiles, Report
 from bench.results import Measure, Measurement, Memory, Target
 
@@ -28,6 +30,7 @@ class Added:
     added_p99: float | None
     rounds: int
     invalid: tuple[str, ...]
+    noisy_rounds: int  # in which something else had a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ def added(measurements: Iterable[Measurement], measure: Measure, subject: str) -
         added_p99=values(_p99, True),
         rounds=len(mine),
         invalid=_reasons([*mine.values(), *direct.values()]),
+        noisy_rounds=sum(bool(m.noise or (n in direct and direct[n].noise)) for n, m in mine.items()),
     )
 
 
@@ -138,7 +142,11 @@ def _ratio_target(requests: Rate | None, nginx: Rate | None, missing: dict[str, 
 
 
 def _latency_target(name: str, limit: float, figure: Added | None, value: float | None) -> Target:
-    return _judged(name, limit, False, "ms", value, figure.invalid if figure is not None else ())
+    judged = _judged(name, limit, False, "ms", value, figure.invalid if figure is not None else ())
+    if figure is None or judged.verdict != "missed" or not figure.noisy_rounds:
+        return judged
+    why = f"the machine was not quiet in {figure.noisy_rounds} of {figure.rounds} rounds: measure again when it is"
+    return msgspec.structs.replace(judged, why=why)
 
 
 def _rate_target(name: str, limit: float, figure: Rate | None) -> Target:

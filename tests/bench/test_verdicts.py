@@ -184,6 +184,14 @@ def test_a_figure_that_does_not_count_neither_passes_nor_is_missed():
     assert (target.verdict, target.why) == ("invalid", "the core was idle")
 
 
+def test_a_latency_missed_on_a_machine_that_was_not_quiet_says_so():
+    taken = the_good_run()
+    taken[3] = msgspec.structs.replace(measured("latency", "aduana", latency=at(9.0)), noise=["others had 50%"])
+    target = targets(taken, {}, {})[1]
+    assert target.verdict == "missed"
+    assert "not quiet in 1 of 1 rounds" in target.why
+
+
 def test_without_nginx_the_ratio_is_not_measured_and_says_why():
     taken = the_good_run()[1:]
     (target,) = (target for target in targets(taken, {}, {"nginx": "nginx is not installed"}) if "nginx" in target.name)
