@@ -12,7 +12,10 @@ _log = logging.getLogger("aduana.writer")
 TABLES = ("usage_events", "usage_attempts")
 MONTHS_AHEAD = 2
 
-_THERE = "SELECT to_regclass(%(name)s) IS NOT NULL"
+# Not to_regclass: it may answer from a cache of before the lock was waited for.
+_THERE = """
+SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname = %(name)s AND relnamespace = current_schema()::regnamespace)
+"""
 # One writer at a time; the number is of our own choosing ("adp" for partitions).
 _LOCK = "SELECT pg_advisory_xact_lock(6382704)"
 

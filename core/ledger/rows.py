@@ -47,6 +47,7 @@ FOR UPDATE
 _REMOVE = "DELETE FROM usage_events WHERE id = ANY(%(ids)s) AND admitted_at BETWEEN %(first)s AND %(last)s"
 
 _MOST = 2**62
+_MOST_STATUS = 999
 _MOST_NANO_USD = 10**19  # what numeric(20, 9) holds, less a digit
 _LONGEST = 600  # characters: an indexed text of 2,704 bytes is the most that Postgres takes
 
@@ -97,7 +98,7 @@ def insert(connection: psycopg.Connection[Any], rows: Iterable[Settled], rollups
                     call.route,
                     row.upstream,
                     row.deployment,
-                    row.status,
+                    _status(row.status),
                     row.error_code,
                     call.streamed,
                     row.cancelled,
@@ -114,7 +115,19 @@ def insert(connection: psycopg.Connection[Any], rows: Iterable[Settled], rollups
             )
             rollups.add(row)
             for number, one in enumerate(row.attempts, 1):
-                attempts.append((event_id, at, number, *msgspec.structs.astuple(one)))
+                attempts.append(
+                    (
+                        event_id,
+                        at,
+                        number,
+                        one.upstream,
+                        one.deployment,
+                        _status(one.status),
+                        one.error_code,
+                        one.upstream_request_id,
+                        one.duration_ms,
+                    )
+                )
     if attempts:
         with connection.cursor() as cursor, cursor.copy(_COPY_ATTEMPTS) as copy:
             copy.set_types(_ATTEMPT_TYPES)
@@ -159,8 +172,6 @@ def mended(row: Settled) -> Settled:
         if name not in ("call", "attempts"):
             fields[name] = _mended(value)
     fields["cost_nano_usd"] = min(row.cost_nano_usd, _MOST_NANO_USD)
-    if row.status is not None:
-        fields["status"] = min(row.status, 999)
     return Settled(**fields)
 
 
@@ -170,6 +181,11 @@ def _mended(value: Any) -> Any:
     if type(value) is int:
         return max(0, min(value, _MOST))
     return value
+
+
+def _status(status: int | None) -> int | None:
+    """HTTP knows three digits; psycopg would cut what is beyond an int4 without a word."""
+    return status if status is None or 0 <= status <= _MOST_STATUS else _MOST_STATUS
 
 
 def _read(row: tuple[Any, ...]) -> Settled:

@@ -110,7 +110,10 @@ def commit(connection: psycopg.Connection[Any], stream: str, batches: Sequence[B
     `psycopg.OperationalError` when Postgres went away: nothing, or all of it, has happened, and the watermark tells.
     """
     try:
-        return _commit(connection, stream, batches, one_by_one=False)
+        try:
+            return _commit(connection, stream, batches, one_by_one=False)
+        except psycopg.errors.CheckViolation:  # a row was on its way to the default partition when its month was made
+            return _commit(connection, stream, batches, one_by_one=False)
     except Exception as error:
         if not _blames_a_record(error):
             raise

@@ -1,0 +1,294 @@
+"""What the writer does with records, however often and in whatever company they come."""
+
+import threading
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+import pytest
+
+from core.ids import new_event_id
+from core.ledger import orphans, partitions
+from core.ledger.records import Heartbeat, Superseded, Unreadable, Voided, decode_array, encode
+from core.ledger.store import Batch, commit
+from proxy.ledger.stream import array
+from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.writer.desk import ask, assert_rollups_are_the_sums_of_rows, events
+
+CLIENT = UUID("00000000-0000-7000-8000-0000000000cc").bytes
+STREAM = str(UUID(bytes=CLIENT))
+
+
+@pytest.fixture
+def connection(database_url):
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+PROXY = UUID(int=7)
+
+
+def batch(first: int, *records, incarnation: UUID = PROXY) -> Batch:
+    return Batch(incarnation, first, records)
+
+
+def test_a_batch_that_comes_twice_counts_once(connection, database_url):
+    call = a_call(CLIENT)
+    once = batch(1, admitted(call), settled(call))
+    first, again = commit(connection, STREAM, [once]), commit(connection, STREAM, [once, once])
+    assert (first.calls, again.calls, again.records) == (1, 0, 0)
+    assert again.watermarks == {PROXY: 2}
+    assert len(events(database_url)) == 1
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_batches_that_overlap_are_taken_where_they_are_new(connection, database_url):
+    calls = [a_call(CLIENT, number) for number in range(4)]
+    records = [each for call in calls for each in (admitted(call), settled(call))]
+    commit(connection, STREAM, [batch(1, *records[:5]), batch(3, *records[2:])])
+    assert events(database_url).keys() == {call.id for call in calls}
+    assert ask(database_url, "SELECT * FROM admitted_calls") == []
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_an_open_call_waits_apart_until_it_settles(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call))])
+    assert [row["id"].bytes for row in ask(database_url, "SELECT id FROM admitted_calls")] == [call.id]
+    assert events(database_url) == {}
+    commit(connection, STREAM, [batch(2, settled(call))])
+    assert ask(database_url, "SELECT id FROM admitted_calls") == []
+    assert events(database_url).keys() == {call.id}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_voided_admission_leaves_nothing(connection, database_url, together):
+    call = a_call(CLIENT)
+    if together:
+        commit(connection, STREAM, [batch(1, admitted(call), Voided(call.id))])
+    else:
+        commit(connection, STREAM, [batch(1, admitted(call))])
+        commit(connection, STREAM, [batch(2, Voided(call.id))])
+    assert ask(database_url, "SELECT id FROM admitted_calls") == []
+    assert events(database_url) == {}
+
+
+def test_a_settlement_needs_no_admission(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, Superseded(), settled(call))])
+    assert events(database_url)[call.id]["usage_source"] == "reported"
+
+
+def test_a_second_settlement_is_ignored(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call), settled(call, 1))])
+    commit(connection, STREAM, [batch(1, settled(call, 2), incarnation=UUID(int=8))])
+    assert events(database_url)[call.id]["output_tokens"] == settled(call, 1).output_tokens
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+# ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _age(connection, *, heard: float = 0, drained_since: float = 0, drained: float = 0) -> None:
+    """Move the clock back for what the database remembers (seconds)."""
+    connection.execute("UPDATE ledger_watermarks SET heard_at = heard_at - %s * interval '1 second'", (heard,))
+    connection.execute(
+        "UPDATE ledger_streams SET drained_since = drained_since - %s * interval '1 second', "
+        "drained_at = drained_at - %s * interval '1 second'",
+        (drained_since, drained),
+    )
+
+
+def _orphan(connection, number: int = 0):
+    call = a_call(CLIENT, number)
+    commit(connection, STREAM, [batch(1, admitted(call))])
+    orphans.estimate(connection, STREAM, 60)
+    _age(connection, heard=61, drained_since=61)
+    assert orphans.estimate(connection, STREAM, 60) == 1
+    return call
+
+
+def test_a_call_whose_proxy_is_gone_becomes_an_estimate(connection, database_url):
+    call = _orphan(connection)
+    row = events(database_url)[call.id]
+    assert (row["status"], row["error_code"], row["usage_source"]) == (None, "orphaned", "estimated")
+    assert (row["input_tokens"], row["output_tokens"], row["duration_ms"]) == (20, 500, None)
+    assert int(row["cost_usd"].scaleb(9)) == admitted(call).cost_nano_usd
+    assert ask(database_url, "SELECT * FROM admitted_calls") == []
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_a_late_settlement_replaces_the_estimate_and_corrects_the_rollups(connection, database_url):
+    call = _orphan(connection)
+    done = commit(connection, STREAM, [batch(2, msgspec.structs.replace(settled(call), upstream="aoai-westeurope"))])
+    assert (done.calls, done.corrected) == (1, 1)
+    row = events(database_url)[call.id]
+    assert (row["usage_source"], row["upstream"], row["status"]) == ("reported", "aoai-westeurope", 200)
+    assert_rollups_are_the_sums_of_rows(database_url)
+    assert commit(connection, STREAM, [batch(3, settled(call))]).calls == 0
+
+
+def test_a_proxy_that_was_heard_has_no_orphans(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call))])
+    orphans.estimate(connection, STREAM, 60)
+    _age(connection, heard=61, drained_since=61)
+    commit(connection, STREAM, [batch(2, Heartbeat(0))])
+    assert orphans.estimate(connection, STREAM, 60) == 0
+    assert events(database_url) == {}
+
+
+def test_no_call_is_an_orphan_where_the_stream_could_not_be_read_all_that_time(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call))])
+    orphans.estimate(connection, STREAM, 60)
+    _age(connection, heard=600, drained_since=600, drained=31)  # the writer, Redis or Postgres was away
+    assert orphans.estimate(connection, STREAM, 60) == 0
+    _age(connection, drained_since=59)
+    assert orphans.estimate(connection, STREAM, 60) == 0
+    _age(connection, drained_since=2)
+    assert orphans.estimate(connection, STREAM, 60) == 1
+
+
+# ── What cannot become a row ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_record_that_does_not_decode_is_put_aside_and_keeps_nothing_back(connection, database_url):
+    call = a_call(CLIENT)
+    data = array([encode(admitted(call)), msgspec.msgpack.encode(["S", "not a call"]), encode(settled(call))])
+    done = commit(connection, STREAM, [batch(1, *decode_array(data, 3)), batch(4, *decode_array(b"garbage", 2))])
+    assert (done.calls, done.rejected, done.watermarks) == (1, 3, {PROXY: 5})
+    rejects = ask(database_url, "SELECT seq, record, reason FROM ledger_rejects ORDER BY seq")
+    assert [each["seq"] for each in rejects] == [2, 4, 5]
+    assert bytes(rejects[0]["record"]) == msgspec.msgpack.encode(["S", "not a call"])
+    assert events(database_url).keys() == {call.id}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"error_code": "a\0b"},
+        {"upstream": "x" * 10_000},
+        {"input_tokens": 2**63},
+        {"cost_nano_usd": 10**25},
+        {"status": 2**40},
+    ],
+    ids=["NUL", "long", "tokens", "cost", "status"],
+)
+def test_a_record_that_postgres_refuses_is_mended_and_the_others_are_untouched(connection, database_url, harm):
+    good, bad = a_call(CLIENT, 1), a_call(CLIENT, 2)
+    done = commit(
+        connection,
+        STREAM,
+        [
+            batch(
+                1,
+                admitted(good),
+                admitted(bad),
+                msgspec.structs.replace(settled(bad, 2), **harm),
+                settled(good, 1),
+            )
+        ],
+    )
+    assert (done.calls, done.rejected) == (2, 0)
+    rows = events(database_url)
+    assert rows.keys() == {good.id, bad.id}
+    assert rows[good.id]["output_tokens"] == settled(good, 1).output_tokens
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_a_record_that_cannot_be_mended_is_put_aside(connection, database_url):
+    good = a_call(CLIENT, 1)
+    bad = msgspec.structs.replace(a_call(CLIENT, 2), id=b"\xff" * 16)  # admitted in the year 10889
+    done = commit(connection, STREAM, [batch(1, settled(bad), settled(good))])
+    assert (done.calls, done.rejected) == (1, 1)
+    assert events(database_url).keys() == {good.id}
+    assert len(ask(database_url, "SELECT * FROM ledger_rejects")) == 1
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_numbers_that_never_came_are_counted(connection):
+    assert commit(connection, STREAM, [batch(1, Heartbeat(0)), batch(5, Heartbeat(0))]).missing == 3
+
+
+# ── Several writers, and the months ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_stream_that_another_writer_has_is_left_alone(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call))])
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT 1 FROM ledger_streams WHERE stream = %s FOR UPDATE", (STREAM,))
+        assert commit(connection, STREAM, [batch(2, settled(call))]) is None
+    assert commit(connection, STREAM, [batch(2, settled(call))]).calls == 1
+
+
+def test_the_months_are_made_ahead_and_take_what_waited_for_them(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call), settled(call))])
+    assert len(ask(database_url, "SELECT * FROM usage_events_default")) == 1
+    now = datetime.now(UTC)
+    made = partitions.ensure(connection, now)
+    assert len(made) == 6
+    assert partitions.ensure(connection, now) == []
+    assert ask(database_url, "SELECT * FROM usage_events_default") == []
+    assert ask(database_url, "SELECT * FROM usage_attempts_default") == []
+    assert ask(database_url, f"SELECT id FROM usage_events_{now:%Y_%m}")[0]["id"].bytes == call.id
+    late = a_call(CLIENT)
+    commit(connection, STREAM, [batch(3, admitted(late), settled(late))])
+    assert len(ask(database_url, f"SELECT id FROM usage_events_{now:%Y_%m}")) == 2
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+@pytest.mark.parametrize(
+    ("month", "names"), [(11, ["2026_11", "2026_12", "2027_01"]), (12, ["2026_12", "2027_01", "2027_02"])]
+)
+def test_a_year_ends_between_two_months(connection, month, names):
+    made = partitions.ensure(connection, datetime(2026, month, 30, 23, 59, tzinfo=UTC))
+    assert [name for name in made if "events" in name] == [f"usage_events_{name}" for name in names]
+
+
+def test_two_writers_make_the_months_while_rows_arrive(database_url):
+    failures: list[Exception] = []
+    start = threading.Barrier(3)
+
+    def make() -> None:
+        try:
+            with psycopg.connect(database_url, autocommit=True) as opened:
+                start.wait()
+                partitions.ensure(opened, datetime.now(UTC))
+        except Exception as error:
+            failures.append(error)
+
+    calls = [a_call(CLIENT, number) for number in range(200)]
+
+    def write() -> None:
+        try:
+            with psycopg.connect(database_url, autocommit=True) as opened:
+                start.wait()
+                for seq, call in enumerate(calls):
+                    commit(opened, STREAM, [batch(2 * seq + 1, admitted(call), settled(call, seq))])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for work in (make, make, write)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert events(database_url).keys() == {call.id for call in calls}
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_an_event_id_tells_the_time_of_admission(connection, database_url):
+    call = msgspec.structs.replace(a_call(CLIENT), id=new_event_id())
+    commit(connection, STREAM, [batch(1, settled(call), incarnation=uuid4())])
+    row = events(database_url)[call.id]
+    assert int(row["admitted_at"].timestamp() * 1000 + 0.5) == int.from_bytes(call.id[:6], "big")
+
+
+def test_unreadable_records_are_what_they_were():
+    assert decode_array(b"\x91\xc1", 1) == [Unreadable(b"\x91\xc1", decode_array(b"\x91\xc1", 1)[0].reason)]
