@@ -233,14 +233,14 @@ def test_rules_strike_the_requests_that_match_and_only_so_many(fresh_simulator: 
 
 
 def test_chances_are_the_same_under_the_same_seed(fresh_simulator: Simulator) -> None:
-    def outcomes(seed: int) -> list[int]:
+    def outcomes(client: httpx.Client, seed: int) -> list[int]:
         fresh_simulator.faults({"probability": 0.5, "faults": {"status": 500}}, seed=seed)
         return [client.get("/v1/models").status_code for _ in range(20)]
 
     with httpx.Client(base_url=fresh_simulator.url) as client:
-        assert outcomes(1) == outcomes(1)
-        assert set(outcomes(1)) == {200, 500}
-        assert outcomes(1) != outcomes(2)
+        assert outcomes(client, 1) == outcomes(client, 1)
+        assert set(outcomes(client, 1)) == {200, 500}
+        assert outcomes(client, 1) != outcomes(client, 2)
 
 
 def test_rules_that_cannot_be_are_refused_and_change_nothing(fresh_simulator: Simulator) -> None:
