@@ -32,19 +32,21 @@ def postgres(run_directory: Path) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: str) -> Iterator[str]:
     """A database of this test's own, with the newest schema and nothing in it."""
-    with _database(postgres, TEMPLATE) as url:
+    with open_database(postgres, TEMPLATE) as url:
         yield url
 
 
 @pytest.fixture
 def empty_database_url(postgres: str) -> Iterator[str]:
     """A database of this test's own, without a schema."""
-    with _database(postgres, "template1") as url:
+    with open_database(postgres, "template1") as url:
         yield url
 
 
-class _database:
-    def __init__(self, server: str, template: str) -> None:
+class open_database:
+    """A database of a fixture's own on the shared server: its URL, and dropped behind it."""
+
+    def __init__(self, server: str, template: str = TEMPLATE) -> None:
         self.server, self.template = server, template
         self.name = f"test_{secrets.token_hex(6)}"
 
