@@ -47,6 +47,16 @@ class ListedKey:
         return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
 
 
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A key and the one that it replaced."""
+
+    new: NewKey
+    expires_at: datetime | None
+    old: ListedKey  # as it was before
+    old_expires_at: datetime
+
+
 _SELECT = """
     SELECT k.id, concat_ws('/', c.name, t.name, a.name, k.name) AS path, k.created_at, k.expires_at, k.disabled_at,
            k.secret_ref, k.app_id, k.name, k.policy_id
@@ -99,8 +109,8 @@ async def rotate_key(
     grace: timedelta,
     now: datetime | None = None,
     request_id: str | None = None,
-) -> tuple[NewKey, ListedKey, datetime]:
-    """Replace a key (by id or path): the new one, the old one, and when the old one ends. Raises `KeyRefused`.
+) -> Rotated:
+    """Replace a key, by id or path. Raises `KeyRefused`.
 
     The old key keeps its id under another name until its grace is over. A key that was made for a time gets the same
     time again.
@@ -129,7 +139,7 @@ async def rotate_key(
     before = {"id": old.id, "expires_at": _iso(old.expires_at), "value": MASK}
     after = {"id": new.id, "expires_at": _iso(expires_at), "value": f"{MASK} (another)", "old_expires_at": _iso(ends)}
     await _record(connection, actor, "rotate", old.path, before, after, request_id)
-    return new, old, ends
+    return Rotated(new, expires_at, old, ends)
 
 
 async def disable_key(

@@ -13,7 +13,7 @@ from deployer.times import moment as parse_moment
 from deployer.times import span
 
 if TYPE_CHECKING:
-    from core.issuance import ListedKey
+    from core.issuance import ListedKey, Rotated
     from core.keys import NewKey
 
 Which = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, or its path CLIENT/TEAM/APP/NAME.")]
@@ -137,19 +137,30 @@ def _rotate(
 ) -> None:
     length = span(grace, "--grace")
 
-    async def work(tenant: Tenant) -> "tuple[NewKey, ListedKey, datetime]":
+    async def work(tenant: Tenant) -> "Rotated":
         from core.issuance import rotate_key
 
         async with tenant.store.transaction() as connection:
             peppers = await tenant.peppers(await tenant.resolver(connection))
             return await rotate_key(connection, which, peppers, actor=actor(), grace=length)
 
-    new, old, ends = _with_keys(database_url, data_dir, work)
+    done: Rotated = _with_keys(database_url, data_dir, work)
+    new, old = done.new, done.old
     if as_json:
-        print_json({"id": new.id, "path": old.path, "key": new.text, "old_id": old.id, "old_expires_at": ends})
+        print_json(
+            {
+                "id": new.id,
+                "path": old.path,
+                "key": new.text,
+                "expires_at": done.expires_at,
+                "old_id": old.id,
+                "old_expires_at": done.old_expires_at,
+            }
+        )
     else:
-        _show(new, old.path, None)
-        say(f"The old key {old.id} {'ended at once' if not length else f'works until {moment(ends)}'}.")
+        _show(new, old.path, done.expires_at)
+        ended = "ended at once" if not length else f"works until {moment(done.old_expires_at)}"
+        note(f"The old key {old.id} {ended}.")
 
 
 def _disable(

@@ -350,7 +350,7 @@ async def test_a_disabled_key_stays_disabled(tenant):
 async def test_a_key_in_its_grace_outlives_a_prune_and_goes_with_the_next_after_it(tenant):
     await tenant.apply(SEED)
     async with tenant.transaction() as connection:
-        _, old, _ = await issuance.rotate_key(connection, PROD, PEPPERS, actor="test", grace=timedelta(hours=1))
+        old = (await issuance.rotate_key(connection, PROD, PEPPERS, actor="test", grace=timedelta(hours=1))).old
     assert (await tenant.apply(SEED, prune=True)).plan.changes == ()
     async with tenant.transaction() as connection:
         await connection.execute("UPDATE api_keys SET expires_at = %s WHERE id = %s", (datetime.now(UTC), old.id))
