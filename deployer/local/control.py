@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,17 @@ def stop(data_dir: Path) -> bool:
                 f"Run `aduana down` once more to end it at once, or kill process {supervisor}",
             )
         time.sleep(0.05)
+    _wait_for_the_end(supervisor)
     return True
+
+
+def _wait_for_the_end(pid: int) -> None:
+    # It has let go of the directory and has only itself left to end; a zombie that nobody reaps would never.
+    until = time.monotonic() + 5.0
+    with suppress(OSError):
+        while time.monotonic() < until:
+            os.kill(pid, 0)
+            time.sleep(0.02)
 
 
 def log_files(data_dir: Path, name: str | None) -> list[Path]:
