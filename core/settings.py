@@ -47,6 +47,7 @@ class Settings:
     max_body_bytes: int = 32 * 1024 * 1024  # of a JSON request
     header_timeout: float = 30.0  # seconds for a caller to send a request's head
     body_timeout: float = 30.0  # seconds between two pieces of a caller's body
+    keep_alive_interval: float = 15.0  # seconds of silence after which a stream's caller gets an SSE comment
     drain_timeout: float = 30.0  # seconds for streams in flight after SIGTERM
     upstream_timeouts: Timeouts = Timeouts()
     max_connections: int = 1000  # to one upstream, from one process
@@ -173,6 +174,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "max_body_bytes": (_count, _COUNT + " (bytes)"),
     "header_timeout": (_seconds, _SECONDS),
     "body_timeout": (_seconds, _SECONDS),
+    "keep_alive_interval": (_seconds, _SECONDS),
     "drain_timeout": (_seconds, _SECONDS),
     "max_connections": (_count, _COUNT),
     "ca_bundle": (Path, "a file of PEM certificates"),

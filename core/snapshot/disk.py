@@ -4,11 +4,13 @@ It holds HMACs and sealed ciphertext only, is readable by its owner alone, and i
 from a pepper: whoever can write the file but holds no pepper cannot let a key in.
 """
 
+import contextlib
 import hmac
 import os
 import stat
 import struct
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ _MAGIC = b"aduana snapshot\n"
 _HEAD = struct.Struct(f">{len(_MAGIC)}sIId")
 _MAC = 32
 _LARGEST = 1 << 30
+_ABANDONED = 600.0  # seconds after which a half-written copy is one that a killed process left
 
 
 class DiskCopyError(Exception):
@@ -48,6 +51,7 @@ def write(state_dir: Path, encoded: bytes, confirmed_at: float, peppers: Peppers
     descriptor, name = tempfile.mkstemp(prefix=f".{_NAME}-", dir=state_dir)
     temporary = Path(name)
     try:
+        _remove_abandoned(state_dir)
         with os.fdopen(descriptor, "wb") as file:
             file.writelines((head, mac, encoded))
             file.flush()
@@ -110,6 +114,13 @@ def _read_private(path: Path) -> bytes:
             return file.read()
         except OSError as error:
             raise DiskCopyError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for left in folder.glob(f".{_NAME}-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

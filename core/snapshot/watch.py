@@ -72,11 +72,12 @@ class SnapshotWatcher:
 
     async def close(self) -> None:
         """Stop watching; the current snapshot stays."""
-        for task in (self._watch, self._write):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        tasks = [task for task in (self._watch, self._write) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            # Cancelled in the middle of a statement the driver waits for the server's answer; a hung one never gives it.
+            await asyncio.wait(tasks, timeout=2.0)
 
     @property
     def age(self) -> float:
@@ -147,6 +148,9 @@ class SnapshotWatcher:
         now = time.time()
         with psycopg.connect(self._reading, autocommit=True) as connection:
             rows = read_rows(connection)
+        if unheld := {row.pepper_version for row in rows.keys} - set(self._peppers):
+            versions = ", ".join(map(str, sorted(unheld)))
+            _log.error("keys made under pepper version %s let nobody in: it is not in ADUANA_PEPPERS", versions)
         return build(rows, now), encode(rows)
 
     def _serve(self, snapshot: Snapshot, confirmed: float) -> None:
@@ -184,7 +188,7 @@ class SnapshotWatcher:
 
     def _keep_copy(self) -> None:
         """Write a new snapshot down, and an old one anew now and then: its copy must not grow older than it is."""
-        due = min(3600.0, max(10.0, self._settings.max_snapshot_age / 24))
+        due = min(3600.0, self._settings.max_snapshot_age / 24)
         busy = self._write is not None and not self._write.done()
         if not busy and self._encoded is not None and time.monotonic() - self._written > due:
             self._written = time.monotonic()

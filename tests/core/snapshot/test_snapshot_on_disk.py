@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_a_copy_is_its_owners_alone_and_leaves_nothing_else_behind(copy: Path):
     assert copy.stat().st_mode & 0o777 == 0o600
     assert copy.parent.stat().st_mode & 0o777 == 0o700
     assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_what_another_writes_now_is_not(copy: Path):
+    for name, age in ((".snapshot-left", 601), (".snapshot-now", 0)):
+        (copy.parent / name).write_text("half")
+        os.utime(copy.parent / name, (time.time() - age,) * 2)
+    disk.write(copy.parent, encode(ROWS), 1.0, PEPPERS)
+    assert {path.name for path in copy.parent.iterdir()} == {"snapshot", ".snapshot-now"}
 
 
 def test_a_copy_under_an_older_pepper_is_read_while_that_is_held(copy: Path):

@@ -1,15 +1,18 @@
 import asyncio
 import logging
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from core import keys
 from core.settings import Settings
-from core.snapshot import Snapshot, watch
+from core.snapshot import Snapshot, disk, watch
 from core.snapshot.watch import SnapshotWatcher
 from core.store import migrate
 from tests.core.tenant import PEPPERS, add_key, execute, write_tenant
@@ -85,8 +88,6 @@ async def test_a_notification_wakes_before_the_poll_and_what_it_says_is_not_read
     ],
 )
 def test_every_configuration_table_raises_the_version(database_url, table):
-    import psycopg
-
     with psycopg.connect(database_url, autocommit=True) as connection:
         before = connection.execute("SELECT version FROM snapshot_version").fetchone()
         connection.execute(f"DELETE FROM {table}")
@@ -144,6 +145,41 @@ async def test_a_proxy_starts_from_its_disk_copy_with_postgres_down(start_postgr
         await asyncio.to_thread(server.start)
         await asyncio.to_thread(execute, server.url(), "DELETE FROM api_keys")
         await until(lambda: not lets_in(watcher, key))
+
+
+async def test_the_copy_of_a_snapshot_that_does_not_change_is_renewed_so_that_it_is_not_older_than_it_is(
+    database_url, tmp_path
+):
+    write_tenant(database_url)
+    async with watching(database_url, tmp_path, max_snapshot_age=24.0) as watcher:
+        await until((tmp_path / "snapshot").exists)
+        first = disk.read(tmp_path, PEPPERS)
+        await until(lambda: disk.read(tmp_path, PEPPERS).confirmed_at > first.confirmed_at)
+        assert disk.read(tmp_path, PEPPERS).rows == first.rows
+        assert watcher.current.version == first.rows.version
+
+
+async def test_keys_under_a_pepper_that_is_not_held_are_named(database_url, tmp_path, caplog):
+    write_tenant(database_url)
+    execute(database_url, "UPDATE api_keys SET pepper_version = 9")
+    async with watching(database_url, tmp_path):
+        assert "keys made under pepper version 9 let nobody in" in caplog.text
+
+
+async def test_a_watcher_ends_though_postgres_hangs(database_url, tmp_path):
+    async with watching(database_url, tmp_path) as watcher:
+        with psycopg.connect(database_url) as connection:
+            hung = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = 'aduana-snapshot' AND datname = current_database()"
+            ).fetchall()
+        for (pid,) in hung:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await until(lambda: watcher.age > 1.5)  # it waits for an answer
+            await asyncio.wait_for(watcher.close(), 20)
+        finally:
+            for (pid,) in hung:
+                os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_copy_that_was_tampered_with_is_not_served(start_postgres, tmp_path, caplog):
