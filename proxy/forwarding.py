@@ -20,7 +20,7 @@ from proxy.errors import Refusal, error_body, upstream_failed
 from proxy.headers import Headers, answer_headers
 from proxy.metering.events import EventTooLarge
 from proxy.metering.streams import GarbledStream, StreamMeter, stream_meter
-from proxy.metering.usage import is_json, usage_of_answer, usage_of_tail
+from proxy.metering.usage import is_json, texts_of_answer, usage_of_answer, usage_of_tail
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
 from proxy.settlement import Outcome
@@ -186,7 +186,7 @@ class Forwarder:
                 meter = stream_meter(endpoint, hide_usage=hide_usage)
                 await self._pass_stream(endpoint, candidate, response, meter, answer, own_headers, outcome)
             else:
-                await self._pass_whole(candidate, response, answer, own_headers, outcome)
+                await self._pass_whole(candidate, response, streamed, answer, own_headers, outcome)
         finally:
             response.close()
 
@@ -211,17 +211,32 @@ class Forwarder:
         await _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_whole(
-        self, candidate: Candidate, response: UpstreamResponse, answer: Answer, own_headers: Headers, outcome: Outcome
+        self,
+        candidate: Candidate,
+        response: UpstreamResponse,
+        streamed: bool,
+        answer: Answer,
+        own_headers: Headers,
+        outcome: Outcome,
     ) -> None:
         """A whole answer: looked at before it is passed on where it is not too large for that."""
-        if not response.complete:
+        if response.complete:
+            body = response.body
+        elif not streamed:
             await self._pass_large(candidate, response, answer, own_headers, outcome)
             return
-        body = response.body
+        else:  # a stream was asked for, and this is none
+            try:
+                body = await response.read(WHOLE_LIMIT)
+            except UpstreamError as error:
+                self._failed_later(candidate, error.code, outcome)
+                raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
         outcome.usage = usage_of_answer(body)
-        if outcome.usage is None and not is_json(body):
-            self._failed_later(candidate, "upstream_bad_answer", outcome)
-            raise upstream_failed("upstream_bad_answer", timed_out=False)
+        if outcome.usage is None:
+            if not is_json(body):
+                self._failed_later(candidate, "upstream_bad_answer", outcome)
+                raise upstream_failed("upstream_bad_answer", timed_out=False)
+            outcome.received = texts_of_answer(body)
         await _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_large(

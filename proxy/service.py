@@ -53,7 +53,7 @@ class Service:
         self.readiness = Readiness()
         self._ledger = ledger
         self._credentials = Credentials(resolver)
-        self._keep_alive = KeepAlive()
+        self._keep_alive = KeepAlive(settings.keep_alive_interval)
         self._tokenizer = Tokenizer()
         self._client = UpstreamClient(
             ClientOptions(

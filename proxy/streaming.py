@@ -43,7 +43,7 @@ class KeepAlive:
     """Writes a comment to every stream that has been silent for a while (Container Apps' ingress ends a request that is
     silent for 240 seconds)."""
 
-    def __init__(self, interval: float = 15.0) -> None:
+    def __init__(self, interval: float) -> None:
         self._interval = interval  # seconds
         self._streams: set[CallerStream] = set()
 

@@ -1,6 +1,7 @@
 """The usage object of each endpoint, and the usage of a whole (non-streaming) answer."""
 
 import json
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -82,3 +83,37 @@ def usage_of_tail(tail: bytes) -> Tokens | None:
         return msgspec.convert(value, Usage).tokens()
     except (ValueError, RecursionError):
         return None
+
+
+def texts_of_answer(body: bytes) -> list[str]:
+    """The generated text in a whole answer whose provider reported no usage, for the tokenizer."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(answer, dict):
+        return []
+    found: list[str] = []
+    for choice in _dicts(answer.get("choices")):
+        found.append(_text(choice.get("text")))
+        for message in _dicts([choice.get("message")]):
+            found += [_text(message.get(name)) for name in ("content", "reasoning_content", "refusal")]
+            for call in _dicts(message.get("tool_calls")):
+                found += [_called(function) for function in _dicts([call.get("function")])]
+            found += [_called(function) for function in _dicts([message.get("function_call")])]
+    for item in _dicts(answer.get("output")):
+        found.append(_called(item))
+        found += [_text(part.get("text") or part.get("refusal")) for part in _dicts(item.get("content"))]
+    return [text for text in found if text]
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _called(function: dict[str, Any]) -> str:
+    return _text(function.get("name")) + _text(function.get("arguments"))
