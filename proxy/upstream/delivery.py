@@ -8,7 +8,8 @@ and the count stands as it stood before the request was written, the upstream ha
 the request arrived: it cannot have processed it, whatever the method (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
 
 A reset proves nothing even so: acknowledgements are delayed, and a kernel does not look at a reset's. Nor does anything
-where the count is not to be had (another system, a socket already gone). Then it may have been processed.
+where the count is not to be had (another system, or a socket already gone, as under uvloop when TLS ends without its
+close_notify). Then it may have been processed.
 """
 
 import socket
