@@ -92,10 +92,12 @@ class SpoolLog:
     async def start(self) -> None:
         """Make the directory and its first file. Raises `OSError`: a proxy that cannot spool must not start."""
         self._loop = asyncio.get_running_loop()
-        self.directory.mkdir(parents=True, mode=0o700)
-        self._lock = os.open(self.directory / LOCK, _FLAGS, 0o600)
+        unnamed = self.directory.with_name(f".{self.incarnation}")
+        unnamed.mkdir(parents=True, mode=0o700)
+        self._lock = os.open(unnamed / LOCK, _FLAGS, 0o600)
         if fcntl is not None:
             fcntl.flock(self._lock, fcntl.LOCK_EX)  # held while this process lives: the writer sees by it who is dead
+        unnamed.rename(self.directory)  # only now, or a writer might take it for a dead proxy's
         self._rotate()
         self._heartbeat_at = self._loop.time() + self._heartbeat_seconds
         self._timer = self._loop.call_later(_SWEEP, self._sweep)

@@ -17,7 +17,7 @@ from proxy.ledger.keys import StreamKeys
 from proxy.writer import Piece, SourceAway
 
 _TRIM = (Path(__file__).parent / "trim.lua").read_text()
-_ENTRIES = 300  # read at once: one entry is what one turn of a proxy's loop handed on
+_ENTRIES = 100  # read at once: one entry is what one turn of a proxy's loop handed on
 _RECORDS = 4000  # enough for one transaction
 _STREAMS_AT_ONCE = 50
 
