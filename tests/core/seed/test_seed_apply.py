@@ -308,6 +308,15 @@ async def test_a_chosen_key_with_the_same_id_and_another_secret_is_another_value
     assert id == first.id and verify(second.secret, PEPPERS[1], digest)
 
 
+async def test_a_chosen_key_with_another_id_and_the_same_secret_is_another_key(tenant):
+    first, second = generate(), generate()
+    tenant.environment["CHOSEN"] = first.text
+    await tenant.apply(CHOSEN)
+    tenant.environment["CHOSEN"] = f"adu_{second.id}_{first.secret}"
+    await tenant.apply(CHOSEN)
+    assert await tenant.rows("SELECT id FROM api_keys WHERE removed_at IS NULL") == [(second.id,)]
+
+
 async def test_a_pruned_chosen_key_comes_back_under_its_value(tenant):
     tenant.environment["CHOSEN"] = generate().text
     await tenant.apply(CHOSEN)
