@@ -81,7 +81,7 @@ class Campaign:
         report = self._load(self._order(measure, subject))
         check = None
         if ledger is not None:
-            check = _check(ledger, before, report.answered)
+            check = check_ledger(ledger, before, report.answered)
         cores = self._site.cores
         return Measurement(
             measure=measure,
@@ -163,13 +163,18 @@ def open_campaign(directory: Path, schedule: Schedule, say: Say) -> Iterator[Cam
         stop(upstream)
 
 
-def _check(ledger: Ledger, before: tuple[int, int], answered: int) -> LedgerCheck:
-    """Wait until the ledger holds what was answered, or does not grow any more."""
+def check_ledger(
+    ledger: Ledger, before: tuple[int, int], answered: int, patience: float = _DRAIN_PATIENCE
+) -> LedgerCheck:
+    """Wait until the ledger holds what was answered, or has not grown for `patience` seconds.
+
+    `before`: its rows, and the right ones, when the measurement began.
+    """
     total, right = before
     begun = grown = time.monotonic()
     rows = ledger.total() - total
     backlog = answered - rows
-    while rows < answered and time.monotonic() - grown < _DRAIN_PATIENCE:
+    while rows < answered and time.monotonic() - grown < patience:
         time.sleep(0.05)
         found = ledger.total() - total
         if found > rows:

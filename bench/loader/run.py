@@ -44,6 +44,7 @@ class Run:
         self._places: dict[Connection, int] = {}
         self._backlog: deque[float] = deque()  # when those were due for which no connection was free
         self._asking = True
+        self._pressing = order.mode == "closed"  # a free connection asks again at once
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._credit: _CreditLink | None = None
@@ -66,6 +67,7 @@ class Run:
         first = self._sample()
         await asyncio.sleep(tally.to_time - now())
         last = self._sample()
+        self._pressing = False
         self._asking = order.mode == "open"  # what is in the backlog is still to be asked
         if metronome is not None:
             await metronome.finished()
@@ -136,6 +138,9 @@ class Run:
 
     def _freed(self, connection: Connection) -> None:
         """A connection's answer ended, one way or another."""
+        if self._pressing and connection.connected:
+            connection.ask(now())
+            return
         place = self._places[connection]
         if not connection.connected:
             self._reopen(place)

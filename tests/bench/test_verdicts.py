@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench import report, results
 from bench.__main__ import main
+from bench.campaign import check_ledger
 from bench.figures import added, rate, targets
 from bench.loader import Core, Percentiles, Report
 from bench.results import QUICK, SCHEMA, LedgerCheck, Measurement, Memory, Result
@@ -106,6 +107,33 @@ def test_a_measurement_counts_only_when_nothing_was_wrong_the_core_was_busy_and_
 def test_what_else_had_the_cores_is_said(changes, said):
     found = noise(a_report(**changes), shared_cores=True)
     assert (found == []) if said is None else (len(found) == 1 and said in found[0])
+
+
+class FillingLedger:
+    """A ledger whose writer is behind: it has some rows more each time it is asked."""
+
+    def __init__(self, rows, more, until):
+        self.rows, self.more, self.until = rows, more, until
+
+    def total(self):
+        found, self.rows = self.rows, min(self.rows + self.more, self.until)
+        return found
+
+    def right(self):
+        return self.rows - 1
+
+
+def test_the_ledger_is_taken_when_the_writer_has_drained_and_less_what_was_there_before():
+    found = check_ledger(FillingLedger(130, 40, 200), (100, 100), 100)
+    assert (found.answered, found.rows, found.right_rows, found.backlog) == (100, 100, 99, 70)
+
+
+def test_a_ledger_that_grows_no_more_is_taken_as_it_is():
+    found = check_ledger(FillingLedger(130, 10, 150), (100, 100), 100, patience=0.2)
+    assert (found.answered, found.rows) == (100, 50)
+    assert why_invalid("latency", "aduana", a_report(), found) == [
+        "the ledger holds 50 of 100 calls, 49 of them rightly"
+    ]
 
 
 def test_what_is_added_is_the_median_of_the_differences_to_direct_in_the_same_round():
