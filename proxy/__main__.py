@@ -22,7 +22,9 @@ def main() -> int:
     parser.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")  # noqa: S104
     parser.add_argument("--port", type=int, default=8080, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=1, help="processes, one a core (default: %(default)s)")
-    parser.add_argument("--name", default="proxy-0", help="what this process calls itself (default: %(default)s)")
+    parser.add_argument(
+        "--name", default="proxy-0", help="what this process calls itself in its log (default: %(default)s)"
+    )
     parser.add_argument("--reuse-port", action="store_true", help="share the port with other processes")
     options = parser.parse_args()
     if options.workers < 1:
@@ -47,7 +49,7 @@ def main() -> int:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     from proxy.server import bind, configure_logging  # here: the master of many workers needs none of it
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, options.name)
     try:
         sock = bind(options.host, options.port, reuse_port=options.reuse_port)
     except OSError as error:
@@ -64,12 +66,13 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _serve(options: argparse.Namespace, settings: Settings, sock: object) -> int:
+    from core.store.sole import AnotherProxyServes
     from proxy.server import serve
     from proxy.service import Service
 
     try:
-        service = await Service.open(settings, os.environ, options.name)
-    except (SecretError, ValueError) as error:
+        service = await Service.open(settings, os.environ)
+    except (SecretError, ValueError, AnotherProxyServes) as error:
         _log.error("cannot start: %s", error)
         return 1
     await serve(service.app(), settings, sock)  # type: ignore[arg-type]

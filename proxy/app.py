@@ -12,7 +12,7 @@ from core.ids import new_event_id
 from proxy.calls import CallEndpoint, Gateway
 from proxy.catalogue import catalogue
 from proxy.endpoints import ENDPOINTS, caller_paths
-from proxy.errors import Refusal, error_body
+from proxy.errors import Refusal, method_not_allowed, unknown_url
 from proxy.headers import read_request_head
 from proxy.health import health
 from proxy.readiness import Readiness
@@ -25,7 +25,7 @@ def build_app(
 ) -> Router:
     """The whole surface of the proxy."""
     hot = [
-        Route(path.replace("{deployment}", "{deployment:path}"), CallEndpoint(endpoint, gateway), methods=["POST"])
+        Route(path.replace("{deployment}", "{deployment:path}"), CallEndpoint(endpoint, gateway))
         for endpoint in ENDPOINTS
         for path in caller_paths(endpoint)
     ]
@@ -53,15 +53,7 @@ def _build_rest(gateway: Gateway, readiness: Readiness) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def no_such_row(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 405:
-            code, message = "method_not_allowed", f"{request.method} is not allowed on {request.url.path}."
-        else:
-            code = "unknown_url"
-            message = (
-                f"Unknown request URL: {request.method} {request.url.path}. Point your SDK's base URL at this gateway's "
-                "/v1 (OpenAI) or its root (AzureOpenAI)."
-            )
-        body = error_body(message, "invalid_request_error", code)
-        return Response(body, error.status_code, error.headers, media_type="application/json")
+        refusal = (method_not_allowed if error.status_code == 405 else unknown_url)(request.method, request.url.path)
+        return Response(refusal.body(), error.status_code, error.headers, media_type="application/json")
 
     return app

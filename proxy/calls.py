@@ -22,7 +22,7 @@ from proxy.authentication import authenticate_caller
 from proxy.bodies import JsonBody
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint
-from proxy.errors import Refusal, not_ready
+from proxy.errors import Refusal, method_not_allowed, not_ready
 from proxy.forwarding import AnswerBroken, Forwarder
 from proxy.headers import Headers, RequestHead, read_request_head
 from proxy.ledger import LedgerLog
@@ -127,6 +127,8 @@ class CallEndpoint:
         started: float,
     ) -> None:
         gateway, endpoint = self._gateway, self._endpoint
+        if scope["method"] != "POST":
+            raise method_not_allowed(scope["method"], scope["path"])
         routes = gateway.route_table()
         now = time.time()
         caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, now)

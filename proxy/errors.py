@@ -70,6 +70,19 @@ def disabled_key() -> Refusal:
     return Refusal(401, "disabled_api_key", "This API key is disabled. Ask your Aduana administrator for a new one.")
 
 
+def method_not_allowed(method: str, path: str) -> Refusal:
+    return Refusal(405, "method_not_allowed", f"{method} is not allowed on {path}.")
+
+
+def unknown_url(method: str, path: str) -> Refusal:
+    return Refusal(
+        404,
+        "unknown_url",
+        f"Unknown request URL: {method} {path}. Point your SDK's base URL at this gateway's /v1 (OpenAI) or its root "
+        "(AzureOpenAI).",
+    )
+
+
 def unknown_model(model: str) -> Refusal:
     """For a model without a route and one that the policy hides alike."""
     return Refusal(

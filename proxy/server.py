@@ -78,9 +78,12 @@ def bind(host: str, port: int, *, reuse_port: bool) -> socket.socket:
     return sock
 
 
-def configure_logging(level: str) -> None:
-    """Lines on standard error: time, level, where, what."""
+def configure_logging(level: str, name: str) -> None:
+    """Lines on standard error: time, level, which process, where, what."""
     logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+        level=level.upper(),
+        format=f"%(asctime)s %(levelname)s {name} %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
     )
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

@@ -42,7 +42,6 @@ class Service:
         self,
         settings: Settings,
         environment: Mapping[str, str],
-        name: str,
         database_url: str,
         peppers: Peppers,
         ledger: LedgerLog,
@@ -67,15 +66,16 @@ class Service:
         forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, self._keep_alive)
         self._gateway = Gateway(settings, peppers, ledger, forwarder, self._settlement, self.metrics)
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
-        self._sole = _sole_proxy(settings, database_url, name)
+        self._sole = _sole_proxy(settings, database_url)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._expose()
 
     @classmethod
-    async def open(cls, settings: Settings, environment: Mapping[str, str], name: str) -> "Service":
+    async def open(cls, settings: Settings, environment: Mapping[str, str]) -> "Service":
         """Read what a process cannot do without. Postgres and Redis may be away.
 
-        Raises `SecretError` and `ValueError` where it can never serve as it is configured.
+        Raises `SecretError` and `ValueError` where it can never serve as it is configured, and `AnotherProxyServes` where
+        it runs without Redis and is not the only one.
         """
         opened: list[Service] = []
 
@@ -87,7 +87,9 @@ class Service:
         database_url = await resolve_setting(settings.database_url, resolver)
         peppers = await Peppers.load(settings.peppers, resolver)
         ledger = await _open_ledger(settings, resolver)
-        opened.append(cls(settings, environment, name, database_url, peppers, ledger, resolver))
+        opened.append(cls(settings, environment, database_url, peppers, ledger, resolver))
+        if opened[0]._sole is not None:
+            await opened[0]._sole.acquire()
         return opened[0]
 
     def app(self) -> Router:
@@ -97,8 +99,6 @@ class Service:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
         await self._ledger.start()
-        if self._sole is not None:
-            await self._sole.start()
         await self.watcher.start()
         for work in (self._keep_alive.run(), self._keep_credentials_fresh(), self._watch_age()):
             self._run(work)
@@ -113,7 +113,7 @@ class Service:
             await self.watcher.close()
             await self._ledger.close()
             if self._sole is not None:
-                await self._sole.stop()
+                await self._sole.release()
             await self._client.close()
             self._tokenizer.close()
 
@@ -162,9 +162,6 @@ class Service:
             "ledger",
             lambda: None if ledger.connected else "the ledger's Redis (or spool) cannot be reached",
         )
-        if self._sole is not None:
-            sole = self._sole
-            self.readiness.needs("sole_proxy", lambda: sole.missing)
         gauge = self.metrics.gauge
         gauge(
             "aduana_snapshot_version",
@@ -178,13 +175,13 @@ class Service:
         gauge("aduana_ledger_dropped", "Calls let through unrecorded", lambda: ledger.dropped)
 
 
-def _sole_proxy(settings: Settings, database_url: str, name: str) -> "SoleProxy | None":
+def _sole_proxy(settings: Settings, database_url: str) -> "SoleProxy | None":
     """Without Redis one process counts the limits, and so one process serves, unless it is declared otherwise."""
     if settings.redis_url is not None or settings.memory_mode_per_replica:
         return None
     from core.store.sole import SoleProxy
 
-    return SoleProxy(database_url, name)
+    return SoleProxy(database_url)
 
 
 async def _open_ledger(settings: Settings, resolver: CachingResolver) -> LedgerLog:
