@@ -136,7 +136,8 @@ def test_a_caller_that_stops_in_its_body_is_told_so(tenant):
 
 
 def test_a_caller_that_drips_its_body_is_told_so(tenant):
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.key}\r\ncontent-length: 100000\r\n\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.key}\r\n"
+    head += "content-length: 100000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", tenant.port), timeout=20) as caller:
         caller.sendall(head.encode())
         caller.settimeout(0.2)
@@ -181,7 +182,8 @@ def test_what_could_smuggle_a_request_is_refused_in_our_shape(tenant, fresh_simu
 def test_pipelined_calls_are_answered_in_order(tenant):
     body = json.dumps({**CHAT, "messages": [{"role": "user", "content": "echo one"}]}).encode()
     other = body.replace(b"echo one", b"echo two")
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.key}\r\ncontent-length: {len(body)}\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {tenant.key}\r\n"
+    head += f"content-length: {len(body)}\r\n"
     answers = b""
     with socket.create_connection(("127.0.0.1", tenant.port), timeout=10) as caller:
         caller.sendall(head.encode() + b"\r\n" + body + head.encode() + b"connection: close\r\n\r\n" + other)

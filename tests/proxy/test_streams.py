@@ -78,7 +78,7 @@ def test_the_callers_credentials_go_nowhere(tenant, fresh_simulator):
             },
         )
     [seen] = fresh_simulator.requests(finished=1)
-    headers = {name: value for name, value in seen["headers"]}
+    headers = dict(seen["headers"])
     assert tenant.key not in json.dumps(seen["headers"])
     assert not headers.keys() & {
         "authorization",
