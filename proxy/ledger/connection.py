@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
@@ -30,26 +30,36 @@ class RedisAddress:
     username: str | None
     password: str | None
     tls: bool
+    path: str | None = None  # of a Unix socket, in place of host and port
 
     def __repr__(self) -> str:  # never the password
+        if self.path is not None:
+            return f"unix://{self.path}"
         return f"{'rediss' if self.tls else 'redis'}://{self.host}:{self.port}/{self.database}"
 
 
 def parse_redis_url(url: str) -> RedisAddress:
-    """`redis[s]://[[user]:password@]host[:port][/database]`. Raises `ValueError`, which never repeats the password."""
+    """`redis[s]://[[user]:password@]host[:port][/database]`, or `unix://[[user]:password@]/path[?db=N]`.
+
+    Raises `ValueError`, which never repeats the password.
+    """
     parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("a Redis URL is redis://[[user]:password@]host[:port][/database], or rediss:// for TLS")
-    database = parts.path.strip("/") or "0"
+    if parts.scheme == "unix" and parts.path:
+        database = parse_qs(parts.query).get("db", ["0"])[0]
+    elif parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("a Redis URL is redis://[[user]:password@]host[:port][/database], rediss:// or unix:///path")
+    else:
+        database = parts.path.strip("/") or "0"
     if not database.isdigit():
         raise ValueError(f"the database in a Redis URL is a number, not {database!r}")
     return RedisAddress(
-        host=parts.hostname,
+        host=parts.hostname or "",
         port=parts.port or 6379,
         database=int(database),
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         tls=parts.scheme == "rediss",
+        path=parts.path if parts.scheme == "unix" else None,
     )
 
 
@@ -78,7 +88,10 @@ class RedisConnection(asyncio.Protocol):
         """Connect, authenticate and choose the database. Raises `OSError` or `RedisRefused`."""
         context = (tls or ssl.create_default_context()) if address.tls else None
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(cls, address.host, address.port, ssl=context)
+        if address.path is not None:
+            _, connection = await loop.create_unix_connection(cls, address.path)
+        else:
+            _, connection = await loop.create_connection(cls, address.host, address.port, ssl=context)
         try:
             if address.password is not None:
                 who = (address.username,) if address.username else ()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+import redis
 import uvloop
 
 from core.ledger.records import encode
@@ -27,6 +28,19 @@ async def calls(log: LedgerLog, client: bytes, count: int) -> None:
         log.settle(settled(call))
 
 
+def resident() -> int:
+    """Bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def redis_memory(where: str) -> int:
+    """Bytes that Redis uses for data; 0 without one."""
+    if not where.startswith("redis"):
+        return 0
+    with redis.Redis.from_url(where) as client:
+        return client.info("memory")["used_memory"]
+
+
 async def measure(where: str, callers: int, each: int) -> None:
     settings = Settings(database_url="", ledger_buffer_calls=10_000_000)
     log: LedgerLog
@@ -39,11 +53,13 @@ async def measure(where: str, callers: int, each: int) -> None:
     await log.start()
     client = uuid4().bytes
     await calls(log, client, 100)
+    held_here, held_there = resident(), await redis_memory(where)
     cpu, wall = time.process_time(), time.perf_counter()
     await asyncio.gather(*(calls(log, client, each) for _ in range(callers)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    await log.close()
     count = callers * each
+    held_here, held_there = resident() - held_here, await redis_memory(where) - held_there
+    await log.close()
     call = a_call(client)
     bare = time.process_time()
     for _ in range(count):
@@ -53,7 +69,8 @@ async def measure(where: str, callers: int, each: int) -> None:
     bare = time.process_time() - bare
     print(
         f"{callers} callers, {count} calls: {cpu / count * 1e6:.1f} µs CPU a call "
-        f"(making and encoding the records alone: {bare / count * 1e6:.1f}), {count / wall:,.0f} calls/s"
+        f"(making and encoding the records alone: {bare / count * 1e6:.1f}), {count / wall:,.0f} calls/s; "
+        f"while Postgres is away a call keeps {held_here / count:,.0f} bytes here and {held_there / count:,.0f} in Redis"
     )
 
 

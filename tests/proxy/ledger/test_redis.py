@@ -8,6 +8,7 @@ import redis as redis_py
 
 from core.settings import Settings
 from proxy.ledger import LedgerFull, LedgerUnavailable
+from proxy.ledger.connection import parse_redis_url
 from proxy.ledger.keys import StreamKeys
 from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, admitted, settled
@@ -319,3 +320,33 @@ async def test_a_password_is_in_no_error(start_valkey, caplog):
     await log.close()
     assert "WRONGPASS" in caplog.text
     assert "not-the-password" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h", ("h", 6379, 0, None, None, False, None)),
+        ("redis://:p%40w@h:1/2", ("h", 1, 2, None, "p@w", False, None)),
+        ("rediss://u:p@h:2", ("h", 2, 0, "u", "p", True, None)),
+        ("unix://:p@/run/r.sock?db=3", ("", 6379, 3, None, "p", False, "/run/r.sock")),
+    ],
+)
+def test_a_redis_url_says_where_and_who(url, expected):
+    address = parse_redis_url(url)
+    assert (
+        address.host,
+        address.port,
+        address.database,
+        address.username,
+        address.password,
+        address.tls,
+        address.path,
+    ) == expected
+    assert "p@w" not in repr(address)
+
+
+@pytest.mark.parametrize("url", ["http://:secret@h", "redis://:secret@h/x", "redis://", "unix://:secret@"])
+def test_a_redis_url_that_is_none_is_told_without_its_password(url):
+    with pytest.raises(ValueError) as error:
+        parse_redis_url(url)
+    assert "secret" not in str(error.value)

@@ -1,5 +1,6 @@
 """SIGKILL of any one process, under load, at seeded moments: every admitted call still ends as exactly one row."""
 
+import asyncio
 import os
 import random
 import signal
@@ -15,8 +16,11 @@ import psycopg
 import pytest
 import redis as redis_py
 
+from core.settings import Settings
 from core.store.migrate import migrate
+from proxy.ledger import LedgerFull
 from proxy.ledger.keys import StreamKeys
+from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, admitted, settled
 from tests.proxy.writer.desk import add_client, ask, assert_rollups_are_the_sums_of_rows, events
 
@@ -53,8 +57,17 @@ class Tenant:
         self.random = random.Random(seed)
         self.callers: list[tuple[subprocess.Popen, Path]] = []
         self.killed: list[Path] = []
-        self.writer: subprocess.Popen | None = None
+        self.writers: list[subprocess.Popen] = []
         self.log = (directory / "log").open("ab")
+
+    def wait_until_all_work(self) -> None:
+        """Every caller has made a call and a writer has written one: a kill then meets load."""
+        deadline = time.monotonic() + 60
+        while not all(notes.exists() and notes.read_bytes() for _, notes in self.callers) or not events(
+            self.database_url
+        ):
+            assert time.monotonic() < deadline, (self.directory / "log").read_text()
+            time.sleep(0.05)
 
     def start_caller(self) -> None:
         notes = self.directory / f"notes-{time.monotonic_ns()}"
@@ -77,8 +90,8 @@ class Tenant:
         }
         if self.valkey:
             environment["ADUANA_REDIS_URL"] = self.valkey.url
-        self.writer = subprocess.Popen(
-            [sys.executable, "-m", "proxy.writer"], cwd=ROOT, env=environment, stderr=self.log
+        self.writers.append(
+            subprocess.Popen([sys.executable, "-m", "proxy.writer"], cwd=ROOT, env=environment, stderr=self.log)
         )
 
     def kill(self, victim: str) -> Callable[[], None]:
@@ -90,8 +103,9 @@ class Tenant:
             process.wait()
             return self.start_caller
         if victim == "writer":
-            self.writer.kill()
-            self.writer.wait()
+            writer = self.writers.pop()
+            writer.kill()
+            writer.wait()
             return self.start_writer
         server = {"valkey": self.valkey, "postgres": self.postgres}[victim]
         server.kill()
@@ -104,8 +118,8 @@ class Tenant:
             assert process.wait(30) == 0, (self.directory / "log").read_text()
 
     def end(self) -> None:
-        for process in [self.writer, *(process for process, _ in self.callers)]:
-            if process is not None and process.poll() is None:
+        for process in [*self.writers, *(process for process, _ in self.callers)]:
+            if process.poll() is None:
                 process.kill()
                 process.wait()
 
@@ -182,15 +196,16 @@ def _is_exact(row: dict, number: int) -> bool:
 def open_tenant(start_postgres, start_valkey, tmp_path):
     opened = []
 
-    def start(seed: int, *, redis: bool) -> Tenant:
+    def start(seed: int, *, redis: bool, writers: int = 1, callers: int = 2) -> Tenant:
         # What a server has committed has to outlive its SIGKILL; fsync is for the machine's.
         postgres = start_postgres(settings={"synchronous_commit": "on"})
         migrate(postgres.url())
         tenant = Tenant(postgres, start_valkey() if redis else None, tmp_path, seed)
         opened.append(tenant)
-        tenant.start_writer()
-        tenant.start_caller()
-        tenant.start_caller()
+        for _ in range(writers):
+            tenant.start_writer()
+        for _ in range(callers):
+            tenant.start_caller()
         return tenant
 
     yield start
@@ -200,11 +215,13 @@ def open_tenant(start_postgres, start_valkey, tmp_path):
 
 def _kill_in_turn(tenant: Tenant, victims: list[str]) -> None:
     tenant.random.shuffle(victims)
+    tenant.wait_until_all_work()
     for victim in victims:
         time.sleep(tenant.random.uniform(0.5, 1.5))
         restore = tenant.kill(victim)
         time.sleep(tenant.random.uniform(0.05, 1.0))
         restore()
+        tenant.wait_until_all_work()
         # A second failure may only follow when the first is over: what was re-sent has to have arrived.
         time.sleep(tenant.random.uniform(2.5, 3.5))
     tenant.stop()
@@ -213,7 +230,7 @@ def _kill_in_turn(tenant: Tenant, victims: list[str]) -> None:
 
 @pytest.mark.timeout(240)
 def test_any_one_process_may_be_killed(open_tenant):
-    _kill_in_turn(open_tenant(seed=20261122, redis=True), ["proxy", "writer", "valkey", "postgres"])
+    _kill_in_turn(open_tenant(seed=20261122, redis=True, writers=2), ["proxy", "writer", "valkey", "postgres"])
 
 
 @pytest.mark.timeout(240)
@@ -227,4 +244,62 @@ def test_any_one_process_may_be_killed_without_redis(open_tenant):
 @pytest.mark.parametrize("redis", [True, False], ids=["redis", "spool"])
 def test_any_one_process_may_be_killed_again_and_again(open_tenant, seed, redis):
     victims = ["proxy", "writer", "postgres"] + (["valkey"] if redis else [])
-    _kill_in_turn(open_tenant(seed=seed, redis=redis), victims * 2)
+    _kill_in_turn(open_tenant(seed=seed, redis=redis, writers=1 + seed % 2), victims * 2)
+
+
+@pytest.mark.timeout(120)
+def test_a_writer_ends_in_order_and_leaves_nothing_behind(open_tenant):
+    tenant = open_tenant(seed=1, redis=True, writers=2)
+    deadline = time.monotonic() + 60
+    while (tenant.directory / "log").read_text().count("the writer drains") < 2 or len(
+        events(tenant.database_url)
+    ) < 100:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    tenant.stop()
+    notes = Notes()
+    for _, path in tenant.callers:
+        notes.read(path)
+    for writer in tenant.writers:
+        writer.send_signal(signal.SIGTERM)
+    for writer in tenant.writers:
+        assert writer.wait(20) == 0
+    assert len(notes.admitted) > 100
+    assert events(tenant.database_url).keys() == notes.admitted
+    assert_rollups_are_the_sums_of_rows(tenant.database_url)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("on_full", ["refuse", "allow"])
+async def test_an_outage_of_postgres_that_outlasts_the_buffer_ends_as_the_installation_says(open_tenant, on_full):
+    tenant = open_tenant(seed=2, redis=True, callers=0)
+    log = RedisLog(tenant.valkey.url, Settings(database_url="", ledger_buffer_calls=50, on_ledger_full=on_full))
+    await log.start()
+    client = UUID(tenant.clients[0]).bytes
+    recorded: set[bytes] = set()
+    refused = 0
+    await asyncio.to_thread(tenant.postgres.kill)
+    for number in range(70):
+        call = a_call(client, number)
+        dropped = log.dropped
+        try:
+            await log.admit(admitted(call), required=True)
+        except LedgerFull:
+            refused += 1
+            continue
+        log.settle(settled(call, number))
+        if log.dropped == dropped:
+            recorded.add(call.id)
+    assert (len(recorded), refused, log.dropped) == ((50, 20, 0) if on_full == "refuse" else (50, 0, 20))
+    await asyncio.to_thread(tenant.postgres.start)
+    deadline = time.monotonic() + 30
+    while log.unacknowledged and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    late = a_call(client, 71)
+    await log.admit(admitted(late), required=True)
+    log.settle(settled(late, 71))
+    while log.unacknowledged and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    await log.close()
+    assert events(tenant.database_url).keys() == recorded | {late.id}
+    assert_rollups_are_the_sums_of_rows(tenant.database_url)
