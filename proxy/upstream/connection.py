@@ -4,7 +4,6 @@ It carries one exchange at a time and belongs to one pool. Anything that arrives
 """
 
 import asyncio
-import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from proxy.upstream.errors import (
     IdleTimedOut,
 )
 from proxy.upstream.head import HOP_BY_HOP, Header
+from proxy.upstream.hop import HopOptions
 
 if TYPE_CHECKING:
     from proxy.upstream.pool import Pool
@@ -30,7 +30,6 @@ _HTTP_1 = b"HTTP/1."
 _OPENING = len(_HTTP_1)
 _FOREVER = float("inf")
 _JOIN_BELOW = 64 * 1024  # bytes of a body that are cheaper to copy behind the head than to write apart
-_KEEP_ALIVE_TIMEOUT = re.compile(rb"(?:^|[,; ])timeout=([0-9]{1,6})", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
@@ -111,8 +110,6 @@ class Connection(asyncio.Protocol):
         self._large = False  # this head may be over the limit
         self._framing = 0  # bytes in a row that were no body: head, chunk lines, trailers
         self._bad: str | None = None
-
-    # What the pool and the client do with it.
 
     def begin(
         self,
@@ -314,14 +311,10 @@ class Connection(asyncio.Protocol):
                     "the upstream closed the connection without an answer", may_have_been_processed=not untouched
                 )
             )
-        elif in_order and not self._in_head and self._ends_with_connection(answer):
-            self._finish(answer)
+        elif in_order and not self._in_head and not self._chunked and answer.header(b"content-length") is None:
+            self._finish(answer)  # RFC 9112 §6.3, case 8
         else:
             self.fail(CutShort("the upstream closed the connection in the middle of its answer"))
-
-    def _ends_with_connection(self, answer: UpstreamResponse) -> bool:
-        """RFC 9112 §6.3, case 8."""
-        return not self._chunked and answer.header(b"content-length") is None
 
     def _finish(self, answer: UpstreamResponse) -> None:
         """The answer is whole: the connection goes back, or ends."""
@@ -379,20 +372,15 @@ class Connection(asyncio.Protocol):
 
     def _without_named(self, fields: list[Header], hop: list[Header]) -> list[Header]:
         """Obey the connection-level fields, and remove those that `Connection` names."""
-        named: set[bytes] = set()
-        codings = []
-        for name, value in hop:
-            if name == b"connection":
-                named.update(option.strip().lower() for option in value.split(b","))
-            elif name == b"transfer-encoding":
-                codings.append(value.strip().lower())
-            elif name == b"keep-alive" and (seconds := _KEEP_ALIVE_TIMEOUT.search(value)):
-                # A second early: the server must not hang up just when a request goes out.
-                self.keep_idle = min(self._pool.options.max_idle_seconds, max(0, int(seconds[1]) - 1))
-        self._chunked = bool(codings)
-        if codings and (codings != [b"chunked"] or self._parser.get_http_version() != "1.1"):
-            self._bad = "the upstream's answer has a transfer coding other than chunked"
-        named -= {b"content-length", b"close", b"keep-alive"}
+        options = HopOptions.of(hop)
+        if options.keep_alive is not None:
+            # A second early: the server must not hang up just when a request goes out.
+            self.keep_idle = min(self._pool.options.max_idle_seconds, max(0, options.keep_alive - 1))
+        if options.codings:
+            self._chunked = True
+            if options.codings != [b"chunked"] or self._parser.get_http_version() != "1.1":
+                self._bad = "the upstream's answer has a transfer coding other than chunked"
+        named = options.named
         return [field for field in fields if field[0] not in named] if named else fields
 
     def on_body(self, data: bytes) -> None:
