@@ -139,7 +139,11 @@ class PostgresServer:
         finally:
             password_file.unlink(missing_ok=True)
         if done.returncode != 0:
-            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            # What went wrong comes before what it cleans up.
+            reason = [line for line in said if "FATAL" in line or "error" in line or "could not" in line][:1] or said[
+                -1:
+            ]
             nameless = "could not look up effective user" in done.stderr
             raise LocalTenantError(
                 "initdb_failed",

@@ -50,6 +50,7 @@ def redis(layout: Layout, server: ValkeyServer) -> Child:
         "redis",
         server.command,
         environment=server.environment,
+        directory=server.directory,
         log=layout.logs / "redis.log",
         port=server.port,
         prepare=server.prepare,

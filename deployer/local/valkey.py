@@ -84,7 +84,6 @@ class ValkeyServer:
             "bind 127.0.0.1",
             f"port {self.port}",
             f"requirepass {self.password}",
-            f'dir "{self.directory}"',
             'save ""',
             "appendonly no",
             f"maxmemory {self.max_memory}",
@@ -128,7 +127,7 @@ class ValkeyServer:
             self._process = subprocess.Popen(
                 self.command,
                 env=dict(self.environment),
-                cwd="/",
+                cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -16,6 +16,9 @@ import psycopg
 import pytest
 
 from core.supervisor import die_with_parent
+from deployer.local import control
+from deployer.local.control import read_logs
+from deployer.local.ports import is_free
 
 pytestmark = pytest.mark.xdist_group("local_tenant")
 
@@ -50,8 +53,6 @@ def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 def rows(data_dir: Path) -> dict[str, dict[str, Any]]:
     """As `aduana status` reads them, without a process for each look."""
-    from deployer.local import control
-
     return {row.name: {"pid": row.pid, "state": row.state, "port": row.port} for row in control.processes(data_dir)}
 
 
@@ -206,7 +207,7 @@ def _answered(tenant: dict[str, Any]) -> bool:
 
 
 def test_detached_it_outlives_its_command_dies_with_its_supervisor_and_comes_back_with_its_data(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+    data_dir = tmp_path / 'It\'s "mine", é 1=2'  # a path is a path
     first = answer("up", "--data-dir", data_dir, *PORTS, "--detach")
     supervisor = int((data_dir / "lock").read_text())
     try:
@@ -268,3 +269,33 @@ def test_a_seed_file_is_served_in_place_of_the_built_in_one_without_redis(tmp_pa
         until(lambda: calls(started["database_url"]) == 1)
     finally:
         answer("down", "--data-dir", data_dir)
+
+
+def test_the_simulator_runs_on_its_own(free_port: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from deployer.cli import main; main()", "simulate", "--port", str(free_port)],
+        env=clean_environment(),
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        until(lambda: process.poll() is not None or not is_free(free_port))
+        assert ask(f"http://127.0.0.1:{free_port}", "any")
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_logs_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "writer.log"
+    log.write_text("first\nsecond\n")
+    lines = read_logs([log], last=1, follow=True)
+    assert next(lines) == ("writer", "second")
+    with log.open("a") as file:
+        file.write("third\nhalf a li")
+    assert next(lines) == ("writer", "third")
+    with log.open("a") as file:
+        file.write("ne\n")
+    assert next(lines) == ("writer", "half a line")
+    log.write_text("anew\n")  # as after a rotation
+    assert next(lines) == ("writer", "anew")
