@@ -347,7 +347,7 @@ async def test_head_has_no_body_whatever_the_length_says(client: UpstreamClient)
 async def test_an_answer_to_head_that_has_a_body_is_refused(client: UpstreamClient) -> None:
     async with serving(answering(OK + b"content-length: 3\r\n\r\nabc")) as server:
         with pytest.raises(BadAnswer):
-            await client.send(server.origin, method=b"HEAD", target=b"/")
+            await client.send(server.origin, method=b"HEAD", target=b"/", whole=True)
 
 
 async def test_a_body_over_the_readers_limit_is_refused_and_hung_up_on(client: UpstreamClient) -> None:
