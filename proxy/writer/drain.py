@@ -165,6 +165,8 @@ class Writer:
             except psycopg.errors.LockNotAvailable:
                 _log.info("the months ahead wait: the ledger's tables are in use")
                 self._chores_at = now + 10.0
+            except psycopg.errors.InsufficientPrivilege as error:  # rows go to the default partition meanwhile
+                _log.error("the writer's role may not make the ledger's partitions: %s", error)
             connection.execute(_PRUNE)
             connection.execute(_PRUNE_STREAMS)
             self.totals.orphans += orphans.estimate_forgotten(

@@ -6,6 +6,7 @@ Prints CPU microseconds a call (this process alone) with so many callers at once
 import argparse
 import asyncio
 import os
+import random
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -20,11 +21,13 @@ from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, admitted, settled
 
 
-async def calls(log: LedgerLog, client: bytes, count: int) -> None:
+async def calls(log: LedgerLog, client: bytes, count: int, lasting: float = 0.0) -> None:
     template = a_call(client)
     for _ in range(count):
         call = type(template)(os.urandom(16), *[getattr(template, f) for f in template.__struct_fields__[1:]])
         await log.admit(admitted(call), required=True)
+        if lasting:
+            await asyncio.sleep(random.uniform(0, 2 * lasting))
         log.settle(settled(call))
 
 
@@ -41,7 +44,7 @@ async def redis_memory(where: str) -> int:
         return client.info("memory")["used_memory"]
 
 
-async def measure(where: str, callers: int, each: int) -> None:
+async def measure(where: str, callers: int, each: int, lasting: float) -> None:
     settings = Settings(database_url="", ledger_buffer_calls=10_000_000)
     log: LedgerLog
     if where.startswith("redis"):
@@ -55,7 +58,7 @@ async def measure(where: str, callers: int, each: int) -> None:
     await calls(log, client, 100)
     held_here, held_there = resident(), await redis_memory(where)
     cpu, wall = time.process_time(), time.perf_counter()
-    await asyncio.gather(*(calls(log, client, each) for _ in range(callers)))
+    await asyncio.gather(*(calls(log, client, each, lasting) for _ in range(callers)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     count = callers * each
     held_here, held_there = resident() - held_here, await redis_memory(where) - held_there
@@ -79,5 +82,6 @@ if __name__ == "__main__":
     parser.add_argument("where")
     parser.add_argument("--callers", type=int, default=64)
     parser.add_argument("--each", type=int, default=500)
+    parser.add_argument("--lasting", type=float, default=0.0, help="mean seconds between admission and settlement")
     arguments = parser.parse_args()
-    uvloop.run(measure(arguments.where, arguments.callers, arguments.each))
+    uvloop.run(measure(arguments.where, arguments.callers, arguments.each, arguments.lasting))

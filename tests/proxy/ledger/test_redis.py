@@ -1,10 +1,12 @@
 """The ledger log on Redis, against a real Valkey and a writer."""
 
 import asyncio
+import ssl
 from uuid import UUID
 
 import pytest
 import redis as redis_py
+import trustme
 
 from core.settings import Settings
 from proxy.ledger import LedgerFull, LedgerUnavailable
@@ -350,3 +352,50 @@ def test_a_redis_url_that_is_none_is_told_without_its_password(url):
     with pytest.raises(ValueError) as error:
         parse_redis_url(url)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("way", ["tls", "unix"])
+async def test_redis_is_reached_by_tls_and_by_a_unix_socket(valkey, tmp_path, way):
+    async def forward(reader, writer) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", valkey.port)
+
+        async def pump(source, sink) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer), return_exceptions=True)
+
+    trusting = None
+    if way == "tls":
+        authority = trustme.CA()
+        serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost").configure_cert(serving)
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=serving)
+        url = f"rediss://:{valkey.password}@localhost:{server.sockets[0].getsockname()[1]}/0"
+    else:
+        server = await asyncio.start_unix_server(forward, tmp_path / "socket")
+        url = f"unix://:{valkey.password}@{tmp_path}/socket"
+    log = RedisLog(url, settings(redis_timeout=2.0), tls=trusting)
+    await log.start()
+    made = await make_calls(log, UUID(int=9).bytes, 5)
+    await log.close()
+    server.close()
+    with redis_py.Redis.from_url(valkey.url) as there:
+        entries = there.xrange(StreamKeys(UUID(int=9)).log)
+    assert sum(int(entry[b"n"]) for _, entry in entries) == 2 * len(made)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(valkey, caplog):
+    authority = trustme.CA()
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(serving)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=serving)
+    log = RedisLog(f"rediss://:p@localhost:{server.sockets[0].getsockname()[1]}/0", settings(redis_timeout=2.0))
+    await log.start()
+    assert not log.connected
+    assert "certificate" in caplog.text.lower()
+    await log.close()
+    server.close()

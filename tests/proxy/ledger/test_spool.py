@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import resource
 from uuid import UUID
 
 import pytest
@@ -176,27 +177,29 @@ def test_what_checks_is_found_around_any_damage(seed):
     assert any(isinstance(each, Corrupt) for each in found) or all(parts[i] == whole[i] for i in damaged)
 
 
-async def test_a_full_disk_refuses_and_goes_on_when_there_is_room(open_log, database_url, client, monkeypatch):
+async def test_a_disk_that_is_full_in_mid_record_refuses_and_goes_on_when_there_is_room(open_log, database_url, client):
     log = await open_log()
     made = await make_calls(log, client, 3)
     open_call = a_call(client, 9)
     await log.admit(admitted(open_call), required=True)
-    full = os.open("/dev/full", os.O_WRONLY)
-    real, log._file = log._file, full
-    monkeypatch.setattr(os, "ftruncate", lambda *_: None)  # /dev/full has no length
-    with pytest.raises(LedgerFull):
-        await make_calls(log, client, 1)
-    log.settle(settled(open_call, 9))
-    await asyncio.sleep(0)
-    assert not log.connected
-    log._file = real
-    os.close(full)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log._size + 50, before[1]))  # 50 bytes of a record still fit
+    try:
+        with pytest.raises(LedgerFull):
+            await make_calls(log, client, 1)
+        log.settle(settled(open_call, 9))
+        await asyncio.sleep(0)
+        assert not log.connected
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     made |= await make_calls(log, client, 3) | {open_call.id}
     assert log.connected
     await drain(database_url, log)
     rows = events(database_url)
     assert rows.keys() == made
     assert rows[open_call.id]["usage_source"] == "reported"
+    data = (log.directory / "0000000001.seg").read_bytes()
+    assert [each.number for each in read_frames(data, finished=True, limit=99)[0]] == list(range(1, 15))
 
 
 async def test_a_full_buffer_refuses(open_log, database_url, client):
