@@ -79,8 +79,7 @@ class CallEndpoint:
         gateway = self._gateway
         connection: Connection = scope[CONNECTION_KEY]
         answer: Answer = scope[ANSWER_KEY]
-        task = asyncio.current_task()
-        assert task is not None
+        task = connection.task
         connection.interrupt = task.cancel
         call_id = new_event_id()
         head = read_request_head(scope["headers"])

@@ -127,6 +127,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.task: asyncio.Task[None]  # of the request that is being served
         self.interrupt: Callable[[], Any] | None = None  # called when the caller hangs up or is too slow
         self.lost = False  # the caller hung up
         self.slow = False  # the caller did not send its body in time
@@ -152,6 +153,12 @@ class Connection(HttpToolsProtocol):
         scope: Any = self.scope
         super().on_headers_complete()
         scope[ANSWER_KEY] = Answer(self.cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # As uvicorn's own, but the task is kept: asking asyncio for the current one costs more than all of this.
+        self.task = task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
