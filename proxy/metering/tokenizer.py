@@ -8,6 +8,9 @@ it imports nothing of the proxy.
 import asyncio
 import json
 import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -53,7 +56,12 @@ class Tokenizer:
 
     async def _call(self, function: Any, *arguments: Any) -> int | None:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(
+                max_workers=1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_end_with,
+                initargs=(os.getpid(),),
+            )
         try:
             return int(await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments))
         except BrokenProcessPool:
@@ -61,6 +69,17 @@ class Tokenizer:
             return None
         except (ValueError, RecursionError, RuntimeError):
             return None
+
+
+def _end_with(parent: int) -> None:
+    """The pool's process does not see that its parent was killed: it would wait for work for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _count_texts(encoding: str, texts: list[str]) -> int:

@@ -1,6 +1,7 @@
 """The proxy as processes: what follows Postgres, what survives without it, how it starts, drains and shares a port."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -166,8 +167,6 @@ def test_workers_share_a_port_and_one_that_dies_is_replaced(new_stack, simulator
         return {int(pid) for pid in found.stdout.split()}
 
     first = eventually("two workers", lambda: len(children()) == 2 and children())
-    import os
-
     os.kill(min(first), signal.SIGKILL)
     eventually("another worker", lambda: len(children()) == 2 and children() != first)
     eventually("it serves", lambda: stack._ready("master", stack.port))
@@ -176,6 +175,33 @@ def test_workers_share_a_port_and_one_that_dies_is_replaced(new_stack, simulator
     for pid in first:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_the_tokenizers_process_ends_with_its_proxy_however_that_ends(new_stack, simulator):
+    stack: Stack = new_stack()
+    stack.seed_simulator(simulator.url)
+    stack.start_proxy()
+    stack.start_writer()
+    with stack.http() as http:
+        counted = http.post("/v1/chat/completions", json=CHAT, headers={"x-simulate": "no-usage"})
+    assert stack.row(counted.headers["x-request-id"])["usage_source"] == "counted"
+
+    def family(pid: int) -> list[int]:
+        found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+        return [int(child) for child in found.stdout.split()]
+
+    children = family(stack.proxies["proxy-0"].pid)
+    assert children
+    stack.stop(number=signal.SIGKILL)
+
+    def gone(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    eventually("its children are gone", lambda: all(map(gone, children)))
 
 
 def test_a_taken_port_is_a_clear_error(new_stack, simulator):
