@@ -1,6 +1,6 @@
 """The ASGI application: hot endpoints as plain Starlette routes on raw bytes, everything else on FastAPI behind them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -20,17 +20,31 @@ from proxy.readiness import Readiness
 _DOCS = None  # no interactive documentation on the data plane
 
 
+class Surface(Router):
+    """Starlette's router, which tries its routes in turn, behind a look-up of the hot ones whose path is literal."""
+
+    def __init__(self, hot: list[Route], **options: Any) -> None:
+        super().__init__(hot, redirect_slashes=False, **options)
+        self._literal: dict[str, Any] = {route.path: route.app for route in hot if "{" not in route.path}
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # type: ignore[override]
+        endpoint = self._literal.get(scope.get("path", ""))
+        if endpoint is not None:
+            answered: Awaitable[None] = endpoint(scope, receive, send)
+            return answered
+        return super().__call__(scope, receive, send)
+
+
 def build_app(
     gateway: Gateway, readiness: Readiness, lifespan: Callable[[Any], AbstractAsyncContextManager[None]]
-) -> Router:
+) -> Surface:
     """The whole surface of the proxy."""
     hot = [
         Route(path.replace("{deployment}", "{deployment:path}"), CallEndpoint(endpoint, gateway))
         for endpoint in ENDPOINTS
         for path in caller_paths(endpoint)
     ]
-    hot.sort(key=lambda route: "{" in route.path)  # a literal path is decided first
-    return Router(hot, redirect_slashes=False, default=_build_rest(gateway, readiness), lifespan=lifespan)
+    return Surface(hot, default=_build_rest(gateway, readiness), lifespan=lifespan)
 
 
 def _build_rest(gateway: Gateway, readiness: Readiness) -> FastAPI:

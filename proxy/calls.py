@@ -133,7 +133,8 @@ class CallEndpoint:
         caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, now)
         data = await read_body(receive, head, gateway.settings.max_body_bytes)
         body = JsonBody(data)
-        model = scope["path_params"].get("deployment") or body.model()
+        path_params = scope.get("path_params")  # none where the path is literal
+        model = (path_params and path_params.get("deployment")) or body.model()
         route, candidates = routes.route(caller, model, endpoint)
         streamed = endpoint.streams and body.streamed()
         call = _call(call_id, caller, request_id, endpoint, model, route, streamed)

@@ -4,7 +4,8 @@ upstream's answer the caller sees. One pass over each.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -77,8 +78,7 @@ _NOT_RETURNED_PREFIXES = (b"x-ratelimit-", b"x-envoy-", b"access-control-")
 _MAYBE_PREFIXED = frozenset(b"xa")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(msgspec.Struct, frozen=True):
     """What of a request's head the gateway acts on."""
 
     credential: bytes | None  # of Authorization: Bearer or api-key

@@ -34,6 +34,7 @@ def configure(app: Any, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Connection,
+        interface="asgi3",
         ws="none",
         loop="auto",
         lifespan="on",
