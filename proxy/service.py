@@ -121,7 +121,7 @@ class Service:
             if self._sole is not None:
                 await self._sole.release()
             await self._client.close()
-            self._tokenizer.close()
+            await self._tokenizer.close()
 
     def _replace_snapshot(self, snapshot: Snapshot) -> None:
         self._gateway.replace_snapshot(snapshot)

@@ -1,20 +1,20 @@
 """Counting tokens with the model's real tokenizer, for calls whose provider reported nothing.
 
-It runs in a process of its own, started at the first count: the encodings take some 80 MB and a long prompt some
-milliseconds, and neither belongs into a process that forwards calls. This module is also what that process imports, so
-it imports nothing of the proxy.
+It runs in a process of its own (`python -m proxy.metering.tokenizer`), started at the first count: the encodings take more
+memory than the rest of the proxy and a long prompt some milliseconds, and neither belongs into a process that forwards calls.
+The process ends when its standard input does, so it never outlives a proxy, however that ends.
 """
 
 import asyncio
+import contextlib
 import json
-import multiprocessing
-import os
-import threading
-import time
+import struct
+import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, BinaryIO
+
+import msgspec
 
 # Every message is wrapped in <|start|>{role}…<|end|>, and every reply is primed with <|start|>assistant<|message|>
 # (https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken).
@@ -32,54 +32,85 @@ def encoding_of(model: str) -> str:
     return "cl100k_base" if name == "gpt-4" or name.startswith(_CL100K) else "o200k_base"
 
 
+class _Count(msgspec.Struct, array_like=True):
+    """A question to the tokenizer's process: the tokens of texts, or of a request's body."""
+
+    encoding: str
+    texts: list[str]
+    body: bytes | None
+
+
+_LENGTH = struct.Struct(">I")  # in front of a question
+_ANSWER = struct.Struct(">q")  # tokens; -1: it could not be counted
+
+
 class Tokenizer:
-    """Counts in the tokenizer's process. A count that fails there falls back to four bytes a token."""
+    """Counts in the tokenizer's process, one question after the other. A count that fails there falls back to four bytes a
+    token."""
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
 
     async def count_text(self, model: str, texts: Sequence[str]) -> int:
         """The tokens of what was received."""
         if not any(texts):
             return 0
-        counted = await self._call(_count_texts, encoding_of(model), list(texts))
+        counted = await self._ask(_Count(encoding_of(model), list(texts), None))
         return counted if counted is not None else sum(len(text.encode()) for text in texts) // 4
 
     async def count_request(self, model: str, body: bytes) -> int:
         """The tokens of a request's body, as its endpoint bills its input; images and other parts count nothing."""
-        counted = await self._call(_count_request, encoding_of(model), body)
+        counted = await self._ask(_Count(encoding_of(model), [], body))
         return counted if counted is not None else len(body) // 4
 
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
-    async def _call(self, function: Any, *arguments: Any) -> int | None:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                max_workers=1,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_end_with,
-                initargs=(os.getpid(),),
-            )
+    async def _ask(self, question: _Count) -> int | None:
+        data = msgspec.msgpack.encode(question)
+        async with self._turn:
+            process = self._process
+            try:
+                if process is None or process.returncode is not None:
+                    command = (sys.executable, "-m", "proxy.metering.tokenizer")
+                    process = self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+                assert process.stdin is not None and process.stdout is not None
+                process.stdin.write(_LENGTH.pack(len(data)) + data)
+                await process.stdin.drain()
+                (counted,) = _ANSWER.unpack(await process.stdout.readexactly(_ANSWER.size))
+            except (OSError, asyncio.IncompleteReadError):
+                self._process = None  # the next count starts another
+                return None
+            except asyncio.CancelledError:
+                # Its answer would be read as the next question's.
+                self._process = None
+                if process is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                raise
+        return counted if counted >= 0 else None
+
+
+def answer_questions(questions: BinaryIO, answers: BinaryIO) -> None:
+    """The process: answers until there are no more questions."""
+    decode = msgspec.msgpack.Decoder(_Count).decode
+    while len(length := questions.read(_LENGTH.size)) == _LENGTH.size:
+        asked = decode(questions.read(_LENGTH.unpack(length)[0]))
         try:
-            return int(await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments))
-        except BrokenProcessPool:
-            self._pool = None  # the next count starts another
-            return None
-        except (ValueError, RecursionError, RuntimeError):
-            return None
-
-
-def _end_with(parent: int) -> None:
-    """The pool's process does not see that its parent was killed: it would wait for work for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
+            if asked.body is not None:
+                counted = _count_request(asked.encoding, asked.body)
+            else:
+                counted = _count_texts(asked.encoding, asked.texts)
+        except (ValueError, RecursionError, TypeError, AttributeError):
+            counted = -1
+        answers.write(_ANSWER.pack(counted))
+        answers.flush()
 
 
 def _count_texts(encoding: str, texts: list[str]) -> int:
@@ -143,3 +174,8 @@ def _counter(encoding: str) -> Any:
 
         counter = _counters[encoding] = _bindings.tokenizer_for_encoding(encoding).count
     return counter
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        answer_questions(sys.stdin.buffer, sys.stdout.buffer)
