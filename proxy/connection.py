@@ -15,6 +15,8 @@ CONNECTION_KEY = "aduana.connection"
 ANSWER_KEY = "aduana.answer"
 
 MAX_HEAD_BYTES = 64 * 1024
+# Longer than Container Apps' ingress keeps its own connections idle.
+KEEP_ALIVE_SECONDS = 75.0
 # A body may take its time as long as it comes at this rate.
 MIN_BODY_BYTES_PER_SECOND = 16 * 1024
 
@@ -132,6 +134,7 @@ class Connection(HttpToolsProtocol):
         self.lost = False  # the caller hung up
         self.slow = False  # the caller did not send its body in time
         self.heard_at = self.began_at = self.loop.time()
+        self.idle_since = self.heard_at
         self.in_head = True
         self.received = 0  # bytes of the request under way
 
@@ -160,6 +163,18 @@ class Connection(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
+    def on_response_complete(self) -> None:
+        # As uvicorn's own, but without a timer a call: `check_patience` ends what idles.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self.idle_since = self.loop.time()
+
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.received = 0
@@ -183,15 +198,16 @@ class Connection(HttpToolsProtocol):
 
     def check_patience(self, now: float, header_timeout: float, body_timeout: float) -> None:
         """End a request that is sent too slowly. `now` is the loop's time; all in seconds."""
-        if self.in_head:
-            # Nothing heard of a request yet is an idle connection: uvicorn's keep-alive timer has it, but for the first.
-            waiting_for_first = self.cycle is None and self.received == 0
-            if (self.received or waiting_for_first) and now - self.began_at > header_timeout:
-                if self.received:
-                    self.refuse(408, "request_timeout", "The request's head did not arrive in time.")
-                else:
-                    self.transport.close()
-        elif self.cycle is not None and self.cycle.more_body and not self.slow:
+        if self.in_head and self.received:
+            if now - self.began_at > header_timeout:
+                self.refuse(408, "request_timeout", "The request's head did not arrive in time.")
+        elif self.cycle is None:
+            if now - self.heard_at > header_timeout:
+                self.transport.close()  # a connection on which nothing was ever asked
+        elif self.cycle.response_complete:
+            if now - self.idle_since > KEEP_ALIVE_SECONDS:
+                self.transport.close()
+        elif self.cycle.more_body and not self.slow:
             idle = now - self.heard_at > body_timeout and not self.flow.read_paused
             dripping = now - self.began_at > body_timeout + self.received / MIN_BODY_BYTES_PER_SECOND
             if idle or dripping:

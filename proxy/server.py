@@ -42,7 +42,6 @@ def configure(app: Any, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         log_config=None,
-        timeout_keep_alive=75,  # longer than Container Apps' ingress keeps its own connections idle
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout)),
         backlog=2048,
     )
