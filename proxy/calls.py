@@ -90,7 +90,7 @@ class CallEndpoint:
             await self._serve(scope, receive, answer, connection, head, call_id, request_id, own_headers, started)
         except Refusal as refusal:
             connection.interrupt = None
-            await answer_refusal(answer, refusal, own_headers, gateway.metrics)
+            answer_refusal(answer, refusal, own_headers, gateway.metrics)
         except CallerGone:
             pass
         except AnswerBroken:
@@ -99,7 +99,7 @@ class CallEndpoint:
             if connection.slow and not connection.lost:
                 task.uncancel()
                 connection.interrupt = None
-                await answer_refusal(answer, _too_slow(gateway.settings.body_timeout), own_headers, gateway.metrics)
+                answer_refusal(answer, _too_slow(gateway.settings.body_timeout), own_headers, gateway.metrics)
             elif not connection.lost:
                 answer.abort()  # the drain time is over
         except Exception:
@@ -108,7 +108,7 @@ class CallEndpoint:
             if answer.started:
                 answer.abort()
             else:
-                await answer_refusal(answer, _our_fault(request_id), own_headers, gateway.metrics)
+                answer_refusal(answer, _our_fault(request_id), own_headers, gateway.metrics)
         finally:
             connection.interrupt = None
             gateway.metrics.in_flight -= 1
@@ -225,7 +225,7 @@ async def _discard_rest(receive: Any, most: int) -> None:
         most -= len(message["body"])
 
 
-async def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
+def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
     """Tell the caller why its call ends here, in OpenAI's shape."""
     metrics.refused[refusal.code] += 1
     headers = [(b"content-type", b"application/json"), *own_headers]
@@ -234,7 +234,7 @@ async def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers,
         headers.append((b"retry-after-ms", b"%d" % math.ceil(refusal.retry_after * 1000)))
     if refusal.close:
         answer.hang_up_after()
-    await answer.whole(refusal.status, headers, refusal.body())
+    answer.whole(refusal.status, headers, refusal.body())
 
 
 def _too_slow(timeout: float) -> Refusal:

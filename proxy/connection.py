@@ -37,11 +37,9 @@ class Answer:
     def started(self) -> bool:
         return self._cycle.response_started
 
-    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole answer; `headers` without any that frame it."""
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole answer; `headers` without any that frame it. Does not wait: see `unblocked`."""
         cycle = self._cycle
-        if cycle.flow.write_paused:
-            await cycle.flow.drain()
         if cycle.disconnected:
             return
         content = self._head(status, headers)
@@ -49,6 +47,11 @@ class Answer:
         content.append(body)
         cycle.transport.write(b"".join(content))
         self._complete()
+
+    async def unblocked(self) -> None:
+        """Returns when the caller has read enough of earlier answers: one that pipelines and does not read has to wait."""
+        if self._cycle.flow.write_paused:
+            await self._cycle.flow.drain()
 
     async def start(self, status: int, headers: Headers, first: bytes, content_length: bytes | None = None) -> None:
         """The head of an answer and its first piece; chunked unless its length is known."""

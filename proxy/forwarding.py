@@ -176,6 +176,7 @@ class Forwarder:
         outcome: Outcome,
     ) -> None:
         try:
+            await answer.unblocked()
             if response.status >= 400:
                 await self._pass_error(candidate, response, answer, own_headers, outcome)
             elif response.status >= 300 or response.header(b"content-encoding") not in (None, b"identity"):
@@ -208,7 +209,7 @@ class Forwarder:
         code = _error_code(body)
         if code is not None:
             outcome.error_code = code
-        await _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
+        _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_whole(
         self,
@@ -237,7 +238,7 @@ class Forwarder:
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer", timed_out=False)
             outcome.received = texts_of_answer(body)
-        await _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
+        _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_large(
         self, candidate: Candidate, response: UpstreamResponse, answer: Answer, own_headers: Headers, outcome: Outcome
@@ -312,10 +313,10 @@ class AnswerBroken(Exception):
     """The upstream broke off in the middle of an answer that the caller is reading: its connection has to be broken too."""
 
 
-async def _send_whole(answer: Answer, status: int, headers: Headers, body: bytes, outcome: Outcome) -> None:
+def _send_whole(answer: Answer, status: int, headers: Headers, body: bytes, outcome: Outcome) -> None:
     outcome.status = status
     outcome.first_byte_at = monotonic()
-    await answer.whole(status, headers, body)
+    answer.whole(status, headers, body)
 
 
 def _is_event_stream(response: UpstreamResponse) -> bool:
