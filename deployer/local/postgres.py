@@ -79,7 +79,7 @@ class PostgresServer:
 
     @property
     def identity(self) -> Identity:
-        return identity_for(self.data)
+        return identity_for(self.data, binary("postgres"))
 
     @property
     def command(self) -> list[str]:
@@ -110,7 +110,7 @@ class PostgresServer:
             shutil.rmtree(unfinished)
         unfinished.mkdir(mode=0o700)
         password_file = unfinished.with_suffix(".password")
-        identity = identity_for(unfinished)
+        identity = identity_for(unfinished, binary("postgres"))
         try:
             password_file.touch(mode=0o600)
             password_file.write_text(self.password + "\n")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,12 +29,12 @@ class Identity:
         return None if self.user is None else []
 
 
-def identity_for(directory: Path, *, death_signal: str = "QUIT") -> Identity:
-    """As whom to run the Postgres whose data are in `directory`.
+def identity_for(directory: Path, program: Path, *, death_signal: str = "QUIT") -> Identity:
+    """As whom to run `program`, a Postgres whose data are in `directory`.
 
     Not as root: as we are. As root: as the owner of existing data, or as `nobody`, who keeps the one capability to
     pass through directories that are root's alone, so that none of them need be opened. Where setpriv(1) is missing or
-    not permitted, as a plain user, who must be able to reach the directory: `LocalTenantError` where that user cannot.
+    not permitted, as a plain user, who must be able to reach both: `LocalTenantError` where that user cannot.
     """
     if os.geteuid() != 0:
         return Identity(os.geteuid(), os.getegid())
@@ -49,10 +50,14 @@ def identity_for(directory: Path, *, death_signal: str = "QUIT") -> Identity:
         "--ambient-caps=+dac_override",
         f"--pdeathsig={death_signal}",  # changing the user clears the one that the parent set
     )
-    if _works(prefix):
-        return Identity(uid, gid, prefix)
+    # Postgres looks for its own programs with access(2), which without this bit ignores capabilities: a checkout under
+    # /root would be out of its sight (capabilities(7), SECBIT_NO_SETUID_FIXUP). Some containers do not permit it.
+    for candidate in ((*prefix, "--securebits=+no_setuid_fixup"), prefix):
+        if _finds(candidate, program):
+            return Identity(uid, gid, candidate)
     identity = Identity(uid, gid, user=uid, group=gid)
-    _require_reachable(directory.parent, identity)
+    _require_reachable(directory.parent, "Give a --data-dir", identity)
+    _require_reachable(program.parent, "Install Aduana in a directory", identity)
     return identity
 
 
@@ -71,13 +76,15 @@ def _nobody() -> tuple[int, int]:
 
 
 @cache
-def _works(prefix: tuple[str, ...]) -> bool:
+def _finds(prefix: tuple[str, ...], program: Path) -> bool:
+    """Whether the prefix works here, and access(2) finds the program behind it."""
     if shutil.which(prefix[0]) is None:
         return False
-    return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    ask = (sys.executable, "-I", "-S", "-c", "import os, sys; sys.exit(not os.access(sys.argv[1], os.X_OK))")
+    return subprocess.run([*prefix, *ask, str(program)], cwd="/", capture_output=True, check=False).returncode == 0
 
 
-def _require_reachable(directory: Path, identity: Identity) -> None:
+def _require_reachable(directory: Path, remedy: str, identity: Identity) -> None:
     probe = subprocess.run(
         ["/bin/sh", "-c", 'cd "$1"', "sh", str(directory)],
         user=identity.user,
@@ -91,5 +98,5 @@ def _require_reachable(directory: Path, identity: Identity) -> None:
         raise LocalTenantError(
             "unreachable_data_dir",
             f"Postgres does not run as root, and user {identity.uid} cannot reach {directory}",
-            "Give a --data-dir whose parents others may enter, install setpriv (util-linux), or run as another user",
+            f"{remedy} whose parents others may enter, install setpriv (util-linux), or run as another user",
         )

@@ -206,10 +206,32 @@ def test_memory_is_held_to_120_million_bytes():
 
 
 def test_a_figure_that_does_not_count_neither_passes_nor_is_missed():
+    for place, subject, wrong in ((0, "nginx", 1), (1, "aduana", 0)):
+        taken = the_good_run()
+        taken[place] = measured("throughput", subject, invalid=["the reason"], window_answered=10_000, wrong=wrong)
+        (target,) = (target for target in targets(taken, {}, {}) if "nginx" in target.name)
+        assert (target.verdict, target.why) == ("invalid", "the reason")
+
+
+def test_an_nginx_that_the_harness_does_not_fill_is_given_a_whole_core():
     taken = the_good_run()
-    taken[0] = measured("throughput", "nginx", invalid=["the core was idle"], window_answered=10_000)
+    idle = {"window_answered": 150_000, "subject_cpu_seconds": 5.0}  # 15,000/s on half a core
+    taken[0] = measured("throughput", "nginx", invalid=["only 50% the subject's"], **idle)
+    taken[1] = measured("throughput", "aduana", window_answered=45_000)
     (target,) = (target for target in targets(taken, {}, {}) if "nginx" in target.name)
-    assert (target.verdict, target.why) == ("invalid", "the core was idle")
+    assert (target.verdict, round(target.value, 6)) == ("pass", 0.15)
+
+
+def test_the_ratio_to_nginx_is_taken_round_by_round():
+    """The machine's speed drifts: what was measured in the same minutes is compared."""
+    taken = []
+    for number, speed in enumerate((1.0, 0.5, 2.0)):
+        taken.append(
+            measured("throughput", "nginx", number, window_answered=int(300_000 * speed), subject_cpu_seconds=10.0)
+        )
+        taken.append(measured("throughput", "aduana", number, window_answered=int(48_000 * speed)))
+    (target,) = (target for target in targets(taken, {}, {}) if "nginx" in target.name)
+    assert round(target.value, 6) == 0.16
 
 
 def test_a_latency_missed_on_a_machine_that_was_not_quiet_says_so():

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from deployer.local.errors import LocalTenantError
-from deployer.local.postgres import PostgresServer
+from deployer.local.postgres import PostgresServer, binary
 
 ROOT = os.name == "posix" and os.geteuid() == 0
 _REPOSITORY = Path(__file__).parents[3]
@@ -27,6 +27,7 @@ AS_SOMEBODY = (
     "--clear-groups",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
+    "--securebits=+no_setuid_fixup",
 )
 _WORK = """
 import sys
@@ -121,6 +122,22 @@ def test_as_root_only_the_data_change_hands_and_no_parent_is_opened(
             assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o700)
         assert server.data.stat().st_uid != 0
         assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
+        server.stop()
+    finally:
+        shutil.rmtree(closed)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can lend the server another user")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv(1) to become another user with")
+def test_as_root_it_starts_from_a_checkout_that_only_root_may_enter(
+    start_postgres: Callable[..., PostgresServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Path(tempfile.mkdtemp())  # as /root is: 0700
+    try:
+        (closed / "bin").symlink_to(binary("postgres").parent)
+        monkeypatch.setattr("deployer.local.postgres.binary", lambda name: closed / "bin" / name)
+        server = start_postgres()
+        assert server.is_ready()
         server.stop()
     finally:
         shutil.rmtree(closed)
