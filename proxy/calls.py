@@ -205,7 +205,8 @@ async def read_body(receive: Any, head: RequestHead, limit: int) -> bytes:
                     break
             if size <= limit:
                 return b"".join(pieces)
-    await _discard_rest(receive, limit * _DISCARDED)
+    if not head.expects_continue:
+        await _discard_rest(receive, limit * _DISCARDED)
     raise Refusal(
         413,
         "request_too_large",

@@ -30,6 +30,8 @@ from proxy.upstream import UpstreamClient, UpstreamError, UpstreamResponse
 # Answers that another target may do better. 409 and the other 4xx are the caller's.
 _WORTH_ANOTHER = frozenset({408, 429, 500, 502, 503, 504})
 
+_JSON = (b"content-type", b"application/json")
+
 # A whole answer up to here is looked at before it is passed on; a larger one streams through.
 WHOLE_LIMIT = 8 * 1024 * 1024
 _ERROR_LIMIT = 1024 * 1024
@@ -121,7 +123,7 @@ class Forwarder:
                 candidate.origin,
                 method=b"POST",
                 target=candidate.path,
-                headers=[*headers, *credential],
+                headers=[_JSON, *headers, *credential],
                 body=body.encode(candidate.model),
                 first_byte_timeout=timeouts.first_byte if streamed else timeouts.answer,
                 answer_timeout=None if streamed else timeouts.answer,

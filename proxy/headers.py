@@ -32,6 +32,7 @@ _NOT_FORWARDED = HOP_BY_HOP | {
     b"api-key",
     b"authorization",
     b"content-length",
+    b"content-type",  # it is JSON by now, whatever it was called
     b"cookie",
     b"expect",
     b"forwarded",
@@ -83,15 +84,15 @@ class RequestHead(msgspec.Struct, frozen=True):
 
     credential: bytes | None  # of Authorization: Bearer or api-key
     request_id: str | None  # the caller's own, when sane
-    content_type: bytes
     content_length: int | None
+    expects_continue: bool  # its body is sent when it is asked for (RFC 9110, section 10.1.1)
     forwarded: Headers
 
 
 def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     """One pass over a request's headers (names in lower case, as uvicorn gives them)."""
     authorization = api_key = request_id = content_length = None
-    content_type = b""
+    expects_continue = False
     named_hop_by_hop: bytes | None = None
     forwarded: Headers = []
     for pair in headers:
@@ -99,8 +100,6 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
         if name not in _NOT_FORWARDED:
             if name[0] in _MAYBE_PREFIXED and name.startswith(_NOT_FORWARDED_PREFIXES):
                 continue
-            if name == b"content-type":
-                content_type = value
             forwarded.append(pair)
         elif name == b"authorization":
             authorization = value
@@ -110,6 +109,8 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
             content_length = int(value)
         elif name == b"x-request-id":
             request_id = value
+        elif name == b"expect":
+            expects_continue = value.lower() == b"100-continue"
         elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
             named_hop_by_hop = value
     if named_hop_by_hop is not None:
@@ -121,8 +122,8 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     return RequestHead(
         credential,
         request_id.decode("ascii") if request_id is not None and _SANE_REQUEST_ID(request_id) else None,
-        content_type,
         content_length,
+        expects_continue,
         forwarded,
     )
 

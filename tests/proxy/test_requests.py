@@ -77,6 +77,13 @@ def test_a_call_without_a_key_says_how_to_send_one(tenant, headers):
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_api_key")
 
 
+def test_a_body_is_sent_on_as_the_json_that_it_is(tenant, fresh_simulator):
+    with tenant.http() as http:
+        http.post("/v1/chat/completions", json=CHAT, headers={"content-type": "application/x-www-form-urlencoded"})
+    [seen] = fresh_simulator.requests(finished=1)
+    assert [value for name, value in seen["headers"] if name == "content-type"] == ["application/json"]
+
+
 @pytest.mark.parametrize("header", ["api-key", "authorization"])
 def test_a_key_is_taken_from_either_header(tenant, header):
     value = tenant.key if header == "api-key" else f"bearer {tenant.key}"
@@ -121,11 +128,13 @@ def test_a_body_over_the_limit_is_refused_and_its_caller_reads_why(new_stack, si
     with stack.http() as http:
         declared = http.post("/v1/chat/completions", content=large)
         chunked = http.post("/v1/chat/completions", content=iter([large[:60_000], large[60_000:]]))
-        # It is refused before it is sent where its caller asks first.
-        huge = http.post("/v1/chat/completions", json=CHAT)
+        small = http.post("/v1/chat/completions", json=CHAT)
     for answer in (declared, chunked):
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
-    assert huge.status_code == 200
+    assert small.status_code == 200
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {stack.key}\r\ncontent-length: 200000\r\n"
+    asked_first = raw(stack, head.encode() + b"expect: 100-continue\r\n\r\n")
+    assert asked_first.startswith(b"HTTP/1.1 413 ")  # and not 100: its body is not wanted
 
 
 def test_a_caller_that_stops_in_its_body_is_told_so(tenant):
