@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.secrets.database import MasterKeys
     from core.secrets.resolver import CachingResolver
     from core.settings import Settings
+    from core.store import Migrated
     from core.store.pool import Connection, Store
 
 DatabaseUrlOption = typer.Option(
@@ -85,6 +86,22 @@ def with_tenant(database_url: str | None, data_dir: Path | None, work: Callable[
     return _run(_with_tenant(database_url, data_dir, work))
 
 
+def migrate_tenant(database_url: str | None, data_dir: Path | None) -> "Migrated":
+    """Bring the tenant's schema forward. Raises `CommandError`."""
+    from core.store import MigrationError, migrate
+
+    async def work() -> "Migrated":
+        _, url, _ = await _settings(database_url, data_dir)
+        try:
+            return await asyncio.to_thread(migrate, url)
+        except MigrationError as error:
+            raise CommandError(
+                "the schema was not brought forward", str(error), "Nothing was changed; try again.", "migration_failed"
+            ) from error
+
+    return _run(_explained(work))
+
+
 def actor(door: str = "cli") -> str:
     """Who writes, for the audit log: the door, the user and the machine."""
     import getpass
@@ -99,14 +116,22 @@ def actor(door: str = "cli") -> str:
 async def _with_tenant(
     database_url: str | None, data_dir: Path | None, work: Callable[[Tenant], Awaitable[Result]]
 ) -> Result:
+    async def opened() -> Result:
+        async with _open(database_url, data_dir) as tenant:
+            return await work(tenant)
+
+    return await _explained(opened)
+
+
+async def _explained(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Do the work; what Postgres and the secrets' keepers refuse becomes a `CommandError`."""
     import psycopg
 
     from core.secrets import SecretError
     from core.store import StoreUnavailable
 
     try:
-        async with _open(database_url, data_dir) as tenant:
-            return await work(tenant)
+        return await work()
     except StoreUnavailable as error:
         raise CommandError(
             "the database cannot be reached",
@@ -141,24 +166,38 @@ async def _with_tenant(
 
 @asynccontextmanager
 async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterator[Tenant]:
-    from core.secrets.resolver import open_resolver, resolve_setting
-    from core.settings import Settings, SettingsError
     from core.store import open_store
 
-    environment = _environment(database_url, data_dir)
+    settings, url, environment = await _settings(database_url, data_dir)
     try:
-        settings = Settings.from_environment({name: environment[name] for name in _READ if name in environment})
-        url = await resolve_setting(settings.database_url, open_resolver(environment, ttl=settings.secret_ttl))
         store = await open_store(url, application_name="aduana-cli", max_connections=1)
-    except SettingsError as error:
-        raise CommandError("a setting is wrong", str(error), "", "settings", exit_code=USAGE) from None
     except ValueError as error:
-        raise CommandError("the database URL cannot be used", str(error), "", "settings", exit_code=USAGE) from None
+        raise _unusable(error) from None
     try:
         await _check_schema(store)
         yield Tenant(settings, store, environment)
     finally:
         await store.close()
+
+
+async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[Settings, str, Mapping[str, str]]":
+    """The settings, the database's URL itself, and what `env:` references are read from."""
+    from core.secrets.resolver import open_resolver, resolve_setting
+    from core.settings import Settings, SettingsError
+
+    environment = _environment(database_url, data_dir)
+    try:
+        settings = Settings.from_environment({name: environment[name] for name in _READ if name in environment})
+        url = await resolve_setting(settings.database_url, open_resolver(environment, ttl=settings.secret_ttl))
+    except SettingsError as error:
+        raise CommandError("a setting is wrong", str(error), "", "settings", exit_code=USAGE) from None
+    except ValueError as error:
+        raise _unusable(error) from None
+    return settings, url, environment
+
+
+def _unusable(error: ValueError) -> CommandError:
+    return CommandError("the database URL cannot be used", str(error), "", "settings", exit_code=USAGE)
 
 
 async def _check_schema(store: "Store") -> None:
@@ -170,7 +209,7 @@ async def _check_schema(store: "Store") -> None:
         raise CommandError(
             "the database does not have the tables that this version needs",
             str(state),
-            "Is it the right database? `aduana up` and the services bring theirs forward when they start.",
+            "Is it the right database? `aduana migrate` brings it forward.",
             "schema",
         )
 

@@ -68,6 +68,14 @@ def test_a_database_without_tables_is_told_so(aduana, empty_database_url):
     assert (answer.code, answer.json["error"]["code"]) == (1, "schema")
 
 
+def test_migrate_brings_the_tables_and_says_when_there_is_nothing_to_do(aduana, empty_database_url):
+    first = aduana("migrate", "--json", "--database-url", empty_database_url)
+    assert (first.code, first.json["before"]) == (0, None)
+    again = aduana("migrate", "--json", "--database-url", empty_database_url)
+    assert (again.code, again.json) == (0, {"before": first.json["after"], "after": first.json["after"]})
+    assert aduana("usage", "--json", "--database-url", empty_database_url).code == 0
+
+
 def test_a_tenant_is_named_in_one_way(aduana, database_url, tmp_path):
     answer = aduana("usage", "--json", "--database-url", database_url, "--data-dir", str(tmp_path))
     assert (answer.code, answer.json["error"]["code"]) == (2, "usage")
