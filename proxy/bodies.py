@@ -17,6 +17,8 @@ _encode = msgspec.json.Encoder().encode
 _TRUE = b"true"
 _STREAM_WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+# No model writes more; what a caller asks for beyond it is the provider's to refuse, and must not leave the ledger's integers.
+_MOST_OUTPUT = 2**31 - 1
 
 
 class JsonBody:
@@ -60,7 +62,7 @@ class JsonBody:
             if raw is not None:
                 value = self._value(name, raw)
                 if isinstance(value, int) and value > 0:
-                    return value
+                    return min(value, _MOST_OUTPUT)
         return 0
 
     def report_usage(self, force: bool) -> bool:

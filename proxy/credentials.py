@@ -2,7 +2,7 @@
 
 import logging
 
-from core.secrets import SecretError, SecretResolver
+from core.secrets import SecretError, SecretReferenceError, SecretResolver
 from core.snapshot import Snapshot, Upstream
 from proxy.adapters import ADAPTERS
 
@@ -50,11 +50,13 @@ class Credentials:
     async def _resolve(self, upstream: Upstream) -> tuple[Header, ...]:
         assert upstream.secret_ref is not None
         try:
-            secret = await self._resolver.resolve(upstream.secret_ref)
+            # A line break around it is a file's or a shell's, and one within it would end the header.
+            secret = (await self._resolver.resolve(upstream.secret_ref)).strip()
+            if not (secret and secret.isascii() and secret.isprintable()):
+                raise SecretError("the secret is not plain ASCII in one line")
             header = ADAPTERS[upstream.provider].credential(secret)
-        except (SecretError, UnicodeEncodeError) as error:
-            reason = str(error) if isinstance(error, SecretError) else "the secret is not plain ASCII"
-            raise CredentialUnavailable(f"its secret {upstream.secret_ref} cannot be had: {reason}") from None
+        except (SecretError, SecretReferenceError) as error:
+            raise CredentialUnavailable(f"its secret {upstream.secret_ref} cannot be had: {error}") from None
         headers = (header,)
         self._headers[(upstream.provider, upstream.secret_ref)] = headers
         self._secrets[upstream.secret_ref] = secret.encode("ascii")

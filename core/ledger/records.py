@@ -7,6 +7,7 @@ that a row needs no other record.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -99,7 +100,31 @@ class Superseded(msgspec.Struct, array_like=True, frozen=True, tag="N"):
 Record = Admitted | Settled | Voided | Heartbeat | Superseded
 
 encode = msgspec.msgpack.Encoder().encode
-"""A record as bytes."""
+"""A record as bytes. Raises `OverflowError` and `UnicodeEncodeError` for what MessagePack cannot hold."""
+
+_MOST = 2**63 - 1
+
+
+def encode_settled(record: Settled) -> bytes:
+    """A settlement as bytes, whatever an upstream put into it: a call that ended must not stay open for a text in it."""
+    try:
+        return encode(record)
+    except (OverflowError, UnicodeEncodeError):
+        return encode(_encodable(record))
+
+
+def _encodable(value: Any) -> Any:
+    """Numbers cut to 64 bits, halves of surrogate pairs (JSON may escape them) replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if type(value) is int:
+        return max(-_MOST, min(value, _MOST))
+    if isinstance(value, list):
+        return [_encodable(each) for each in value]
+    if isinstance(value, msgspec.Struct):
+        return type(value)(*map(_encodable, msgspec.structs.astuple(value)))
+    return value
+
 
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode
+from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode, encode_settled
 from core.settings import Settings
 from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.connection import RedisConnection, RedisRefused, command, parse_redis_url
@@ -155,7 +155,7 @@ class RedisLog:
         admission = stream.open.pop(call.id, None)
         if admission is None:
             return
-        self._end(stream, admission, encode(record))
+        self._end(stream, admission, encode_settled(record))
 
     # ── Numbering ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode
+from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode, encode_settled
 from core.settings import Settings
 from proxy.ledger import LedgerFull
 from proxy.ledger.frames import frame
@@ -131,7 +131,7 @@ class SpoolLog:
         event_id = record.call.id
         if event_id in self._open:
             self._open.discard(event_id)
-            self._end(encode(record))
+            self._end(encode_settled(record))
 
     def void(self, event_id: bytes) -> None:
         """Take an admission back: it leaves no row."""

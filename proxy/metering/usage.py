@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from proxy.metering import Tokens
 
+_MOST = 2**31 - 1  # tokens of one call; a figure beyond it is no count, and would not fit the ledger's record
+
 
 class _InputDetails(Struct):
     cached_tokens: int | None = 0
@@ -30,7 +32,7 @@ class Usage(Struct):
     output_tokens_details: _OutputDetails | None = None
 
     def tokens(self) -> Tokens | None:
-        """The figures, or None where the object holds none."""
+        """The figures, or None where the object holds none that can be true."""
         if self.prompt_tokens is not None:
             total, output = self.prompt_tokens, self.completion_tokens or 0
             before, after = self.prompt_tokens_details, self.completion_tokens_details
@@ -41,7 +43,7 @@ class Usage(Struct):
             return None
         cached = (before.cached_tokens or 0) if before is not None else 0
         reasoning = (after.reasoning_tokens or 0) if after is not None else 0
-        if total < 0 or output < 0 or cached < 0 or reasoning < 0:
+        if not (0 <= total <= _MOST and 0 <= output <= _MOST and cached >= 0 and reasoning >= 0):
             return None
         return Tokens(total, min(cached, total), output, min(reasoning, output))
 
