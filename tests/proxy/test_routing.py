@@ -1,0 +1,88 @@
+"""A model becomes targets in their order, and paths as each provider wants them."""
+
+from collections import Counter
+
+import pytest
+
+from core.prices import Price
+from core.snapshot import Caller, EffectivePolicy, Route, Snapshot, Target, Upstream
+from proxy.endpoints import ENDPOINTS
+from proxy.errors import Refusal
+from proxy.routing import RouteTable
+
+CHAT, RESPONSES = (next(e for e in ENDPOINTS if e.name == name) for name in ("chat.completions", "responses"))
+PRICE = (Price(0.0, 1, 1, 1),)
+
+
+def target(name: str, *, priority: int = 0, weight: int = 1, prices=PRICE, **upstream) -> Target:
+    usual = {"provider": "openai", "endpoint": "https://api.example", "api_version": None}
+    made = Upstream(id=name, name=name, secret_ref=None, stream_usage=True, **{**usual, **upstream})
+    return Target(made, f"{name}-deployment", priority, weight, prices)
+
+
+def table(*targets: Target) -> RouteTable:
+    return RouteTable(Snapshot(1, 0.0, routes={"m": Route("m", targets, None, None, 0)}))
+
+
+def caller(**policy) -> Caller:
+    return Caller("k", b"", b"", b"", "c/t/a/k", EffectivePolicy(**policy))
+
+
+def order(routes: RouteTable, who: Caller | None = None) -> list[str]:
+    return [candidate.upstream for candidate in routes.route(who or caller(), "m", CHAT)[1]]
+
+
+def test_lower_priorities_come_first():
+    assert order(table(target("b", priority=2), target("a", priority=0), target("c", priority=5))) == ["a", "b", "c"]
+
+
+def test_equals_come_first_in_proportion_to_their_weight():
+    routes = table(target("heavy", weight=3), target("light", weight=1), target("last", priority=1))
+    first = Counter(order(routes)[0] for _ in range(4000))
+    assert 2800 < first["heavy"] < 3200
+    assert {tuple(order(routes)[2:]) for _ in range(20)} == {("last",)}
+
+
+def test_unpriced_targets_are_left_out_or_kept_as_the_policy_says():
+    routes = table(target("priced", priority=1), target("unpriced", prices=()))
+    assert order(routes) == ["priced"]
+    assert order(routes, caller(refuse_unpriced=False)) == ["unpriced", "priced"]
+    with pytest.raises(Refusal) as refused:
+        order(table(target("unpriced", prices=())))
+    assert (refused.value.status, refused.value.code) == (403, "model_unpriced")
+
+
+def test_a_route_without_a_target_is_refused():
+    with pytest.raises(Refusal) as refused:
+        order(table())
+    assert (refused.value.status, refused.value.code) == (503, "no_upstream")
+
+
+@pytest.mark.parametrize(
+    ("upstream", "chat", "responses"),
+    [
+        (
+            {"provider": "azure_openai", "endpoint": "https://x.openai.azure.com", "api_version": "2024-10-21"},
+            "/openai/deployments/a%20b%2Fc/chat/completions?api-version=2024-10-21",
+            "/openai/responses?api-version=2024-10-21",
+        ),
+        (
+            {"provider": "azure_openai", "endpoint": "https://x.openai.azure.com"},
+            "/openai/v1/chat/completions",
+            "/openai/v1/responses",
+        ),
+        ({"provider": "openai", "endpoint": "https://api.openai.com"}, "/v1/chat/completions", "/v1/responses"),
+        ({"provider": "openai", "endpoint": "https://api.openai.com/v1"}, "/v1/chat/completions", "/v1/responses"),
+        ({"provider": "openai_compatible", "endpoint": "http://vllm:8000"}, "/v1/chat/completions", "/v1/responses"),
+        (
+            {"provider": "openai_compatible", "endpoint": "http://x/api/v3"},
+            "/api/v3/chat/completions",
+            "/api/v3/responses",
+        ),
+    ],
+)
+def test_each_provider_is_asked_on_its_own_paths(upstream, chat, responses):
+    made = target("a", **upstream)
+    routes = table(Target(made.upstream, "a b/c", 0, 1, PRICE))
+    paths = [routes.route(caller(), "m", endpoint)[1][0].path.decode() for endpoint in (CHAT, RESPONSES)]
+    assert paths == [chat, responses]
