@@ -33,6 +33,11 @@ class CallerStream:
             self.started = True
             await self._answer.start(self._status, self._headers, events)
 
+    async def comment(self) -> None:
+        """Say that the stream is alive. Nothing may follow the end: on a kept connection it would be the next answer's."""
+        if not self.ended:
+            await self.write(_COMMENT)
+
     async def end(self, last: bytes) -> None:
         """The stream is over; `last` stood behind its last whole event."""
         self.ended = True
@@ -61,4 +66,4 @@ class KeepAlive:
             for stream in [s for s in self._streams if s.started and not s.ended and s.written_at < silent_since]:
                 # One caller that does not read must not hold up the others.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stream.write(_COMMENT), 0.05)
+                    await asyncio.wait_for(stream.comment(), 0.05)

@@ -29,11 +29,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True) if a != b]
 
 
-@given(
-    st.lists(TEXT, min_size=1, max_size=6),
-    st.lists(st.integers(0, 10_000), max_size=12),
-    st.sampled_from([b"\n\n", b"\r\n\r\n"]),
-)
+@given(TEXTS, PLACES, st.sampled_from([b"\n\n", b"\r\n\r\n"]))
 def test_a_stream_passes_byte_for_byte_wherever_it_is_cut(texts, places, end):
     whole = b"".join(chunk(text)[:-2] + end for text in texts) + b": a comment" + end + b"data: [DONE]" + end
     splitter = EventSplitter()
