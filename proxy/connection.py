@@ -8,6 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from core.ids import new_event_id
 from proxy.errors import error_body
 from proxy.headers import Headers
 
@@ -195,7 +196,11 @@ class Connection(HttpToolsProtocol):
     def refuse(self, status: int, code: str, message: str) -> None:
         """Answer what never became a request, and hang up."""
         body = error_body(message, "invalid_request_error", code)
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        request_id = b"req_" + new_event_id().hex().encode("ascii")
+        head = (
+            b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n"
+            % (len(body), request_id)
+        )
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
 

@@ -184,6 +184,7 @@ def test_a_head_without_end_is_refused(tenant):
 def test_what_could_smuggle_a_request_is_refused_in_our_shape(tenant, fresh_simulator, request_bytes):
     answer = raw(tenant, request_bytes)
     assert answer.startswith(b"HTTP/1.1 4")
+    assert b"\r\nx-request-id: req_" in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2].splitlines()[0])["error"]["type"] == "invalid_request_error"
     assert fresh_simulator.requests() == []
 
