@@ -174,6 +174,7 @@ async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterato
     except ValueError as error:
         raise _unusable(error) from None
     try:
+        await _reach(url)
         await _check_schema(store)
         yield Tenant(settings, store, environment)
     finally:
@@ -198,6 +199,19 @@ async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[S
 
 def _unusable(error: ValueError) -> CommandError:
     return CommandError("the database URL cannot be used", str(error), "", "settings", exit_code=USAGE)
+
+
+async def _reach(url: str) -> None:
+    """Connect once, plainly: a pool tries for seconds, and says to the log alone why it fails."""
+    import psycopg
+
+    from core.store import StoreUnavailable, conninfo
+
+    try:
+        connection = await psycopg.AsyncConnection.connect(conninfo(url, application_name="aduana-cli"))
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(str(error).partition("\n")[0]) from error
+    await connection.close()
 
 
 async def _check_schema(store: "Store") -> None:

@@ -54,6 +54,8 @@ def test_a_database_that_is_away_is_said_without_its_password(aduana, free_port)
     answer = aduana("usage", "--json", "--database-url", f"postgresql://u:hunter2@127.0.0.1:{free_port}/x")
     assert answer.code == 1
     assert answer.json["error"]["code"] == "database_unreachable"
+    assert "Connection refused" in answer.json["error"]["message"]
+    assert answer.err == ""
     assert "hunter2" not in answer.out + answer.err
 
 
