@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from core import audit, keys
 from core.keys import NewKey, Peppers
 from core.seed.plan import MASK
+from core.seed.reading import NAME_RULE, is_name
 from core.seed.state import RETIRED, lock_configuration
 
 
@@ -86,8 +87,8 @@ async def create_key(
     request_id: str | None = None,
 ) -> NewKey:
     """A new key for an app (`client/team/app`). Raises `KeyRefused`."""
-    if not name.strip() or name != name.strip() or len(name) > 128 or any(mark in name for mark in f"/:{RETIRED}"):
-        raise KeyRefused("bad_name", "a key's name is 1 to 128 characters without / : ~ or blanks around it")
+    if not is_name(name):
+        raise KeyRefused("bad_name", f"a key's name must be {NAME_RULE}")
     await lock_configuration(connection)
     app_id = await _app(connection, app)
     path = f"{app}/{name}"

@@ -16,8 +16,14 @@ _MONEY = re.compile(r"[0-9]{1,11}(\.[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # `/` parts a path, `:` a scope, `~` marks a key that a rotation replaced.
 _NAME = re.compile(r"[^\W_](?:[\w .@+()&,'-]{0,126}[\w.@+()&'-])?")
+NAME_RULE = "1 to 128 letters, digits, blanks or . _ @ + - ( ) & , ' and begin with a letter or digit"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST_TEXT = 256
+
+
+def is_name(text: str) -> bool:
+    """Whether an entity may be called so (`NAME_RULE`)."""
+    return _NAME.fullmatch(text) is not None
 
 
 class Findings:
@@ -75,11 +81,8 @@ class Entry:
     def name(self, key: str = "name", *, required: bool = True) -> str | None:
         """A name of an entity: it stands in paths such as client/team/app."""
         value = self.text(key, required=required)
-        if value is not None and not _NAME.fullmatch(value):
-            self.findings.wrong(
-                self.place_of(key),
-                f"{key} must be 1 to 128 letters, digits, blanks or . _ @ + - ( ) & , ' and begin with a letter or digit",
-            )
+        if value is not None and not is_name(value):
+            self.findings.wrong(self.place_of(key), f"{key} must be {NAME_RULE}")
             return None
         return value
 

@@ -50,6 +50,7 @@ def test_a_key_may_be_made_for_a_time(seeded, database_url, ends):
         (("create", "contoso/research/none", "--name", "n"), "no_such_app", 1),
         (("create", APP, "--name", "prod"), "name_taken", 1),
         (("create", APP, "--name", "a/b"), "bad_name", 1),
+        (("create", APP, "--name", "a\x1b[31mred\nb"), "bad_name", 1),
         (("create", APP, "--name", "n", "--expires-in", "soon"), "usage", 2),
         (("create", APP, "--name", "n", "--expires-at", "2001-01-01"), "usage", 2),
         (("create", APP, "--name", "n", "--expires-in", "1d", "--expires-at", "2999-01-01"), "usage", 2),
