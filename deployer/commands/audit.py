@@ -61,7 +61,8 @@ def _list(
         more = found[-1].seq if len(found) == limit and found[-1].seq > 1 else None
         print_json({"events": [_document(event) for event in found], "next_before_seq": more})
     elif not found:
-        say("No change is recorded yet.")
+        filtered = before_seq is not None or entity is not None or name is not None
+        say("No recorded change fits." if filtered else "No change is recorded yet.")
     else:
         print_table(
             (
