@@ -15,6 +15,7 @@ _decode_value = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 _TRUE = b"true"
+_BOOLEANS = frozenset({b"true", b"false", b"null"})
 _STREAM_WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 # No model writes more; what a caller asks for beyond it is the provider's to refuse, and must not leave the ledger's integers.
@@ -52,8 +53,14 @@ class JsonBody:
         return model
 
     def streamed(self) -> bool:
+        """Whether a stream is asked for. What is no boolean is refused: an upstream may read it otherwise than the gateway."""
         raw = self.fields.get("stream")
-        return raw is not None and bytes(raw) == _TRUE
+        if raw is None:
+            return False
+        said = bytes(raw)
+        if said not in _BOOLEANS:
+            raise Refusal(400, "invalid_type", "'stream' must be true or false.", param="stream")
+        return said == _TRUE
 
     def output_cap(self) -> int:
         """The most tokens that the caller asks for, or 0 where it sets no cap."""

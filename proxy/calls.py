@@ -99,6 +99,9 @@ class CallEndpoint:
             if connection.slow and not connection.lost:
                 task.uncancel()
                 connection.interrupt = None
+                if answer.started:
+                    answer.abort()
+                    return
                 answer_refusal(answer, _too_slow(gateway.settings.body_timeout), own_headers, gateway.metrics)
             elif not connection.lost:
                 answer.abort()  # the drain time is over
@@ -127,7 +130,7 @@ class CallEndpoint:
     ) -> None:
         gateway, endpoint = self._gateway, self._endpoint
         if scope["method"] != "POST":
-            raise method_not_allowed(scope["method"], scope["path"])
+            raise method_not_allowed(scope["method"], scope["path"], allow=b"POST")
         routes = gateway.route_table()
         now = time.time()
         caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, now)
@@ -135,7 +138,7 @@ class CallEndpoint:
         body = JsonBody(data)
         path_params = scope.get("path_params")  # none where the path is literal
         model = (path_params and path_params.get("deployment")) or body.model()
-        route, candidates = routes.route(caller, model, endpoint)
+        route, candidates = routes.route(caller, model, endpoint, now)
         streamed = endpoint.streams and body.streamed()
         call = _call(call_id, caller, request_id, endpoint, model, route, streamed)
 
@@ -233,6 +236,8 @@ def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metri
     if refusal.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
         headers.append((b"retry-after-ms", b"%d" % math.ceil(refusal.retry_after * 1000)))
+    if refusal.allow is not None:
+        headers.append((b"allow", refusal.allow))
     if refusal.close:
         answer.hang_up_after()
     answer.whole(refusal.status, headers, refusal.body())

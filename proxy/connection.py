@@ -18,6 +18,8 @@ ANSWER_KEY = "aduana.answer"
 MAX_HEAD_BYTES = 64 * 1024
 # Longer than Container Apps' ingress keeps its own connections idle.
 KEEP_ALIVE_SECONDS = 75.0
+# A caller that reads nothing for so long has gone, or means harm.
+STALLED_SECONDS = 120.0
 # A body may take its time as long as it comes at this rate.
 MIN_BODY_BYTES_PER_SECOND = 16 * 1024
 
@@ -45,7 +47,8 @@ class Answer:
             return
         content = self._head(status, headers)
         content.append(b"content-length: %d\r\n\r\n" % len(body))
-        content.append(body)
+        if cycle.scope["method"] != "HEAD":
+            content.append(body)
         cycle.transport.write(b"".join(content))
         self._complete()
 
@@ -141,13 +144,34 @@ class Connection(HttpToolsProtocol):
         self.idle_since = self.heard_at
         self.in_head = True
         self.received = 0  # bytes of the request under way
+        self.framing = 0  # bytes of it in a row that were no body: chunk lines, their extensions, trailers
+        self.blocked_at = self.heard_at  # since when its caller has not read
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.loop.time()
         self.received += len(data)
+        self.framing = framing = self.framing + len(data)
         super().data_received(data)
         if self.in_head and self.received > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.refuse(431, "headers_too_large", f"The request's head is over {MAX_HEAD_BYTES} bytes.")
+        elif self.framing == framing and framing > MAX_HEAD_BYTES and not self.in_head:
+            self.refuse(431, "headers_too_large", f"The request's trailers are over {MAX_HEAD_BYTES} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.in_head:
+            return  # a trailer, and no trailer is a header (RFC 9110, section 6.5.1)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_body(self, body: bytes) -> None:
+        self.framing = 0
+        super().on_body(body)
+
+    def pause_writing(self) -> None:
+        self.blocked_at = self.loop.time()
+        super().pause_writing()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -181,7 +205,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self.received = 0
+        self.received = self.framing = 0
         self.in_head = True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -194,7 +218,11 @@ class Connection(HttpToolsProtocol):
         self.refuse(400, "invalid_request", msg)
 
     def refuse(self, status: int, code: str, message: str) -> None:
-        """Answer what never became a request, and hang up."""
+        """Answer what never became a request, and hang up; where another answer is under way, hang up at once."""
+        cycle = self.cycle
+        if self.pipeline or (cycle is not None and cycle.response_started and not cycle.response_complete):
+            self.transport.abort()
+            return
         body = error_body(message, "invalid_request_error", code)
         request_id = b"req_" + new_event_id().hex().encode("ascii")
         head = (
@@ -206,7 +234,9 @@ class Connection(HttpToolsProtocol):
 
     def check_patience(self, now: float, header_timeout: float, body_timeout: float) -> None:
         """End a request that is sent too slowly. `now` is the loop's time; all in seconds."""
-        if self.in_head and self.received:
+        if self.flow.write_paused and now - self.blocked_at > STALLED_SECONDS:
+            self.transport.abort()  # it holds an upstream's connection and does not read
+        elif self.in_head and self.received:
             if now - self.began_at > header_timeout:
                 self.refuse(408, "request_timeout", "The request's head did not arrive in time.")
         elif self.cycle is None:
@@ -215,7 +245,7 @@ class Connection(HttpToolsProtocol):
         elif self.cycle.response_complete:
             if now - self.idle_since > KEEP_ALIVE_SECONDS:
                 self.transport.close()
-        elif self.cycle.more_body and not self.slow:
+        elif self.cycle.more_body and not self.slow and not self.pipeline:
             idle = now - self.heard_at > body_timeout and not self.flow.read_paused
             dripping = now - self.began_at > body_timeout + self.received / MIN_BODY_BYTES_PER_SECOND
             if idle or dripping:

@@ -20,6 +20,7 @@ class Refusal(Exception):
         param: str | None = None,
         retry_after: float | None = None,
         close: bool = False,
+        allow: bytes | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -28,6 +29,7 @@ class Refusal(Exception):
         self.kind = kind
         self.param = param
         self.retry_after = retry_after  # seconds
+        self.allow = allow  # the method that would do
         self.close = close  # the connection cannot be used again: the rest of the request was not read
 
     def body(self) -> bytes:
@@ -70,8 +72,8 @@ def disabled_key() -> Refusal:
     return Refusal(401, "disabled_api_key", "This API key is disabled. Ask your Aduana administrator for a new one.")
 
 
-def method_not_allowed(method: str, path: str) -> Refusal:
-    return Refusal(405, "method_not_allowed", f"{method} is not allowed on {path}.")
+def method_not_allowed(method: str, path: str, allow: bytes | None = None) -> Refusal:
+    return Refusal(405, "method_not_allowed", f"{method} is not allowed on {path}.", allow=allow)
 
 
 def unknown_url(method: str, path: str) -> Refusal:

@@ -97,8 +97,13 @@ class Forwarder:
             if index < last and response.status in _WORTH_ANOTHER and (response.status == 429 or not endpoint.creates):
                 response.close()
                 continue
-            await self._answer(endpoint, candidate, response, streamed, hide_usage, answer, own_headers, outcome)
-            return
+            try:
+                await self._answer(endpoint, candidate, response, streamed, hide_usage, answer, own_headers, outcome)
+                return
+            except Refusal:
+                if index == last or answer.started or endpoint.creates:
+                    raise
+                outcome.status = outcome.error_code = outcome.usage = outcome.received = outcome.first_byte_at = None
 
     async def _attempt(
         self,
@@ -134,6 +139,9 @@ class Forwarder:
         except UpstreamError as error:
             outcome.worked = worked_before or error.may_have_been_processed
             self._failed(candidate, error.code, began, outcome)
+            raise
+        except ValueError:
+            outcome.worked = worked_before  # a head that the client refuses to write: a fault of ours, billed to nobody
             raise
         outcome.worked = worked_before or response.status < 300
         request_id = response.header(b"x-request-id") or response.header(b"apim-request-id")
@@ -179,9 +187,10 @@ class Forwarder:
     ) -> None:
         try:
             await answer.unblocked()
-            if response.status >= 400:
+            encoding = response.header(b"content-encoding")
+            if response.status >= 400 and encoding in (None, b"identity"):
                 await self._pass_error(candidate, response, answer, own_headers, outcome)
-            elif response.status >= 300 or response.header(b"content-encoding") not in (None, b"identity"):
+            elif response.status >= 300 or encoding not in (None, b"identity"):
                 # A redirect would take the call out of the tenant; a compressed answer was not asked for.
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer", timed_out=False)
@@ -203,15 +212,17 @@ class Forwarder:
         except UpstreamError as error:
             self._failed_later(candidate, error.code, outcome)
             raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
+        headers = answer_headers(response.headers)
         secret = self._credentials.secret_of(candidate.target.upstream)
         if secret:
+            headers = [pair for pair in headers if secret not in pair[1]]
             body = body.replace(secret, b"[redacted]")
             if response.status in (401, 403):
                 body = _MASKED_SECRET.sub(b"[redacted]", body)
         code = _error_code(body)
         if code is not None:
             outcome.error_code = code
-        _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
+        _send_whole(answer, response.status, [*headers, *own_headers], body, outcome)
 
     async def _pass_whole(
         self,
@@ -279,6 +290,7 @@ class Forwarder:
         """A stream, by whole events, from its first one on."""
         caller = CallerStream(answer, response.status, [*answer_headers(response.headers), *own_headers])
         code: str | None = None
+        rest = b""
         self._keep_alive.add(caller)
         try:
             while piece := await response.receive():
@@ -286,14 +298,16 @@ class Forwarder:
                 if passed:
                     if outcome.first_byte_at is None:
                         outcome.first_byte_at = monotonic()
-                        outcome.status = response.status
                     await caller.write(passed)
+            rest = meter.rest()
         except UpstreamError as error:
             code = error.code
         except (GarbledStream, EventTooLarge):
             code = "upstream_bad_answer"
         finally:
             self._keep_alive.discard(caller)
+            if caller.started:
+                outcome.status = response.status
             outcome.usage = meter.usage
             if meter.usage is None:
                 outcome.received = meter.received()
@@ -308,7 +322,7 @@ class Forwarder:
             raise upstream_failed("upstream_bad_answer", timed_out=False)
         if not meter.finished:
             outcome.error_code = "upstream_unfinished"
-        await caller.end(meter.rest())
+        await caller.end(rest)
 
 
 class AnswerBroken(Exception):

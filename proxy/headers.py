@@ -7,24 +7,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from proxy.upstream.head import HOP_BY_HOP
+
 Headers = list[tuple[bytes, bytes]]
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}").fullmatch
-
-# RFC 9110, section 7.6.1: they belong to one connection.
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
 
 # The caller's credentials, what the client writes itself, and what would tell the provider about the tenant's network.
 _NOT_FORWARDED = HOP_BY_HOP | {
@@ -93,7 +80,7 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     """One pass over a request's headers (names in lower case, as uvicorn gives them)."""
     authorization = api_key = request_id = content_length = None
     expects_continue = False
-    named_hop_by_hop: bytes | None = None
+    named_hop_by_hop: list[bytes] = []
     forwarded: Headers = []
     for pair in headers:
         name, value = pair
@@ -112,9 +99,9 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
         elif name == b"expect":
             expects_continue = value.lower() == b"100-continue"
         elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
-            named_hop_by_hop = value
-    if named_hop_by_hop is not None:
-        named = {token.strip().lower() for token in named_hop_by_hop.split(b",")}
+            named_hop_by_hop.append(value)
+    if named_hop_by_hop:
+        named = {token.strip().lower() for value in named_hop_by_hop for token in value.split(b",")}
         forwarded = [pair for pair in forwarded if pair[0] not in named]
     credential = api_key
     if authorization is not None and authorization[:7].lower() == b"bearer ":

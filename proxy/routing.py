@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from core.prices import price_at
 from core.snapshot import Caller, Route, Snapshot, Target
 from proxy.adapters import ADAPTERS
 from proxy.endpoints import Endpoint
@@ -33,11 +34,11 @@ class RouteTable:
         self.snapshot = snapshot
         self._prepared: dict[tuple[str, str], Sequence[Sequence[Candidate]]] = {}
 
-    def route(self, caller: Caller, model: str, endpoint: Endpoint) -> tuple[Route, Sequence[Candidate]]:
+    def route(self, caller: Caller, model: str, endpoint: Endpoint, now: float) -> tuple[Route, Sequence[Candidate]]:
         """The route of a model and its candidates: by priority, then at random by weight.
 
         Refuses (404) a model that has no route or that the caller's policy does not allow, (403) an endpoint that it
-        does not allow, and (403) a model without a price where it wants one.
+        does not allow, and (403) a model without a price at `now` (Unix seconds) where it wants one.
         """
         policy = caller.policy
         route = self.snapshot.routes.get(model)
@@ -56,14 +57,12 @@ class RouteTable:
             tiers = self._prepared[(model, endpoint.name)] = _prepare(route, endpoint)
         candidates = tiers[0] if len(tiers) == 1 and len(tiers[0]) == 1 else _in_order(tiers)
         if policy.refuse_unpriced:
-            priced = (
-                candidates if all(c.target.prices for c in candidates) else [c for c in candidates if c.target.prices]
-            )
+            priced = [c for c in candidates if price_at(c.target.prices, now) is not None]
             if not priced and candidates:
                 raise Refusal(
                     403,
                     "model_unpriced",
-                    f"The model '{model}' has no price, and your policy refuses unpriced models (unpriced_models). "
+                    f"The model '{model}' has no price now, and your policy refuses unpriced models (unpriced_models). "
                     "Ask your Aduana administrator to add one.",
                     kind="permission_error",
                     param="model",

@@ -63,7 +63,7 @@ class KeepAlive:
         while True:
             await asyncio.sleep(self._interval / 3)
             silent_since = monotonic() - self._interval
-            for stream in [s for s in self._streams if s.started and not s.ended and s.written_at < silent_since]:
+            for stream in [s for s in self._streams if not s.ended and s.written_at < silent_since]:
                 # One caller that does not read must not hold up the others.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stream.comment(), 0.05)

@@ -5,6 +5,7 @@ empty `choices` and a `usage` object, and the `"usage": null` of the others. Azu
 empty `choices`, no usage object) stays.
 """
 
+import contextlib
 from typing import Protocol
 
 import msgspec
@@ -129,7 +130,13 @@ class ChatMeter:
         return self._texts.strings()
 
     def rest(self) -> bytes:
-        return self._splitter.rest()
+        rest = self._splitter.rest()
+        event = rest.rstrip(b"\r\n") + b"\n\n"
+        try:
+            kept = self._event(event)
+        except GarbledStream:
+            return rest  # cut in its middle: it passes as it came
+        return rest if kept is event else kept
 
     def _event(self, event: bytes) -> bytes:
         data = data_of(event)
@@ -220,7 +227,10 @@ class ResponsesMeter:
         return self._texts.strings()
 
     def rest(self) -> bytes:
-        return self._splitter.rest()
+        rest = self._splitter.rest()
+        with contextlib.suppress(GarbledStream):
+            self._event(rest)
+        return rest
 
     def _event(self, event: bytes) -> None:
         data = data_of(event)

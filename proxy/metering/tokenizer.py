@@ -40,6 +40,8 @@ class _Count(msgspec.Struct, array_like=True):
     body: bytes | None
 
 
+_PATIENCE = 30.0  # seconds for one count
+_MOST_WAITING = 200  # counts; each holds its request's body
 _LENGTH = struct.Struct(">I")  # in front of a question
 _ANSWER = struct.Struct(">q")  # tokens; -1: it could not be counted
 
@@ -51,6 +53,7 @@ class Tokenizer:
     def __init__(self) -> None:
         self._process: Process | None = None
         self._turn = asyncio.Lock()
+        self._waiting = 0
 
     async def count_text(self, model: str, texts: Sequence[str]) -> int:
         """The tokens of what was received."""
@@ -73,7 +76,16 @@ class Tokenizer:
             await process.wait()
 
     async def _ask(self, question: _Count) -> int | None:
+        if self._waiting >= _MOST_WAITING:
+            return None
         data = msgspec.msgpack.encode(question)
+        self._waiting += 1
+        try:
+            return await self._ask_in_turn(data)
+        finally:
+            self._waiting -= 1
+
+    async def _ask_in_turn(self, data: bytes) -> int | None:
         async with self._turn:
             process = self._process
             try:
@@ -81,18 +93,15 @@ class Tokenizer:
                     command = (sys.executable, "-m", "proxy.metering.tokenizer")
                     process = self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
                 assert process.stdin is not None and process.stdout is not None
-                process.stdin.write(_LENGTH.pack(len(data)) + data)
-                await process.stdin.drain()
-                (counted,) = _ANSWER.unpack(await process.stdout.readexactly(_ANSWER.size))
-            except (OSError, asyncio.IncompleteReadError):
-                self._process = None  # the next count starts another
+                async with asyncio.timeout(_PATIENCE):
+                    process.stdin.write(_LENGTH.pack(len(data)) + data)
+                    await process.stdin.drain()
+                    (counted,) = _ANSWER.unpack(await process.stdout.readexactly(_ANSWER.size))
+            except (OSError, asyncio.IncompleteReadError):  # TimeoutError is one of the first
+                await self.close()  # the next count starts another
                 return None
             except asyncio.CancelledError:
-                # Its answer would be read as the next question's.
-                self._process = None
-                if process is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
+                await self.close()  # its answer would be read as the next question's
                 raise
         return counted if counted >= 0 else None
 

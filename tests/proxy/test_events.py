@@ -58,6 +58,17 @@ def test_forced_usage_is_taken_out_and_nothing_else_wherever_it_is_cut(texts, pl
     assert meter.received() == ["".join(texts)]
 
 
+def test_a_last_event_without_its_blank_line_is_seen_and_passes():
+    usage = {"prompt_tokens": 7, "completion_tokens": 5}
+    meter = stream_meter(CHAT, hide_usage=True)
+    passed = meter.pass_on(chunk("a") + chunk(None, usage=usage) + b"data: [DONE]\n") + meter.rest()
+    assert passed == chunk("a") + b"data: [DONE]\n"
+    assert (meter.usage, meter.finished) == (Tokens(7, 0, 5, 0), True)
+    hidden = stream_meter(CHAT, hide_usage=True)
+    assert hidden.pass_on(chunk(None, usage=usage)[:-2]) + hidden.rest() == b""
+    assert hidden.usage == Tokens(7, 0, 5, 0)
+
+
 def test_a_content_that_looks_like_usage_stays():
     sent = chunk('say "usage":null please', usage=None)
     passed = stream_meter(CHAT, hide_usage=True).pass_on(sent)

@@ -331,6 +331,35 @@ def test_when_a_target_fails_before_the_first_byte_the_next_one_serves(new_stack
     simulator.clear()
 
 
+@pytest.mark.parametrize("fault", ["garbage=1", "cut-after=0", "huge-header=131072"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_target_that_answers_garbage_hands_over_too(new_stack, simulator, fault, streamed):
+    stack: Stack = new_stack()
+    text = json.loads(seed_text(simulator.url))
+    text["upstreams"].append(
+        {"name": "bad", "provider": "azure_openai", "endpoint": simulator.url, "auth": {"none": True}}
+    )
+    text["routes"][0]["targets"] = [
+        {"upstream": "bad", "deployment": "gpt-4o", "priority": 0},
+        {"upstream": "sim", "deployment": "gpt-4o", "priority": 1},
+    ]
+    stack.seed(json.dumps(text))
+    name, _, value = fault.partition("=")
+    simulator.faults({"path": "/openai/v1/*", "faults": {name: int(value) if name != "garbage" else True}})
+    stack.start_proxy()
+    stack.start_writer()
+    with stack.http() as http:
+        answer = http.post("/v1/chat/completions", json={**CHAT, "stream": streamed})
+    simulator.clear()
+    assert answer.status_code == 200
+    row = stack.row(answer.headers["x-request-id"])
+    assert (row["upstream"], row["status"], row["error_code"], row["usage_source"]) == ("sim", 200, None, "reported")
+    assert [(a["upstream"], a["error_code"]) for a in stack.attempts(row)] == [
+        ("bad", "upstream_cut_short" if name == "cut-after" else "upstream_bad_answer"),
+        ("sim", None),
+    ]
+
+
 def test_the_database_sees_no_connection_of_a_call(new_stack, simulator):
     """Nothing on a call's way waits for Postgres: its connections are the snapshot's, whatever is called."""
     stack: Stack = new_stack()

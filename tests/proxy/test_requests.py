@@ -44,6 +44,8 @@ def raw(tenant: Stack, data: bytes, *, within: float = 10.0) -> bytes:
         (b'{"model":""}', 400, "invalid_model", "model"),
         (b'{"model":7}', 400, "invalid_model", "model"),
         (b'{"model":{"a":1}}', 400, "invalid_model", "model"),
+        (b'{"model":"gpt-4o","stream":1}', 400, "invalid_type", "stream"),
+        (b'{"model":"gpt-4o","stream":"true"}', 400, "invalid_type", "stream"),
         (b'{"model":"nope"}', 404, "model_not_found", "model"),
         (b'{"model":"gpt-4o\\u0000"}', 404, "model_not_found", "model"),
     ],
@@ -187,6 +189,66 @@ def test_what_could_smuggle_a_request_is_refused_in_our_shape(tenant, fresh_simu
     assert b"\r\nx-request-id: req_" in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2].splitlines()[0])["error"]["type"] == "invalid_request_error"
     assert fresh_simulator.requests() == []
+
+
+def test_a_trailer_is_no_header(tenant, fresh_simulator):
+    body = json.dumps(CHAT).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunks = b"%x\r\n%b\r\n0\r\nauthorization: Bearer %b\r\n\r\n" % (len(body), body, tenant.key.encode())
+    assert raw(tenant, head + chunks).startswith(b"HTTP/1.1 401 ")
+    assert fresh_simulator.requests() == []
+
+
+@pytest.mark.parametrize("flood", [b"x: " + b"a" * 300_000, b"x: a\r\n" * 60_000])
+def test_trailers_without_end_are_refused(tenant, flood):
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
+    with socket.create_connection(("127.0.0.1", tenant.port), timeout=10) as caller:
+        try:
+            caller.sendall(head + flood)
+            answer = caller.recv(65536)
+        except ConnectionError:
+            answer = b""
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    with tenant.http() as http:
+        assert http.get("/livez").status_code == 200
+
+
+def test_head_is_answered_without_a_body_and_the_connection_goes_on(tenant):
+    ask = b" /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+    answer = raw_until_close(
+        tenant, b"HEAD" + ask + b"\r\n" + b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    )
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ")
+    assert b"\r\nallow: POST" in head
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
+def raw_until_close(tenant: Stack, data: bytes) -> bytes:
+    answer = b""
+    with socket.create_connection(("127.0.0.1", tenant.port), timeout=10) as caller:
+        caller.sendall(data)
+        while piece := caller.recv(65536):
+            answer += piece
+    return answer
+
+
+def test_every_hop_by_hop_header_stays_here(tenant, fresh_simulator):
+    from proxy.upstream.head import HOP_BY_HOP
+
+    names = sorted(name.decode() for name in HOP_BY_HOP - {b"connection", b"transfer-encoding", b"upgrade"})
+    headers = [
+        *((name, "1") for name in names),
+        ("connection", "x-one"),
+        ("connection", "x-two"),
+        ("x-one", "1"),
+        ("x-two", "2"),
+    ]
+    with tenant.http() as http:
+        answer = http.post("/v1/chat/completions", json=CHAT, headers=headers)
+    assert answer.status_code == 200
+    [seen] = fresh_simulator.requests(finished=1)
+    assert not {name for name, _ in seen["headers"]} & {*names, "x-one", "x-two"}
 
 
 def test_pipelined_calls_are_answered_in_order(tenant):

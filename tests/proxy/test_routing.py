@@ -11,6 +11,7 @@ from proxy.errors import Refusal
 from proxy.routing import RouteTable
 
 CHAT, RESPONSES = (next(e for e in ENDPOINTS if e.name == name) for name in ("chat.completions", "responses"))
+NOW = 1000.0
 PRICE = (Price(0.0, 1, 1, 1),)
 
 
@@ -29,7 +30,7 @@ def caller(**policy) -> Caller:
 
 
 def order(routes: RouteTable, who: Caller | None = None) -> list[str]:
-    return [candidate.upstream for candidate in routes.route(who or caller(), "m", CHAT)[1]]
+    return [candidate.upstream for candidate in routes.route(who or caller(), "m", CHAT, NOW)[1]]
 
 
 def test_lower_priorities_come_first():
@@ -50,6 +51,13 @@ def test_unpriced_targets_are_left_out_or_kept_as_the_policy_says():
     with pytest.raises(Refusal) as refused:
         order(table(target("unpriced", prices=())))
     assert (refused.value.status, refused.value.code) == (403, "model_unpriced")
+
+
+def test_a_price_that_has_not_begun_is_none():
+    later = (Price(NOW + 1, 1, 1, 1),)
+    with pytest.raises(Refusal, match="no price now"):
+        order(table(target("later", prices=later)))
+    assert order(table(target("later", prices=later + PRICE))) == ["later"]
 
 
 def test_a_route_without_a_target_is_refused():
@@ -84,5 +92,5 @@ def test_a_route_without_a_target_is_refused():
 def test_each_provider_is_asked_on_its_own_paths(upstream, chat, responses):
     made = target("a", **upstream)
     routes = table(Target(made.upstream, "a b/c", 0, 1, PRICE))
-    paths = [routes.route(caller(), "m", endpoint)[1][0].path.decode() for endpoint in (CHAT, RESPONSES)]
+    paths = [routes.route(caller(), "m", endpoint, NOW)[1][0].path.decode() for endpoint in (CHAT, RESPONSES)]
     assert paths == [chat, responses]
