@@ -144,7 +144,7 @@ class CallEndpoint:
 
         # Where this raises or is cancelled, the ledger has voided what it may have written.
         await admit(gateway.ledger, call, caller, body, candidates, now)
-        outcome = Outcome()
+        outcome = Outcome(call, endpoint, data, now, started)
         try:
             await gateway.forwarder.forward(
                 endpoint, candidates, body, head.forwarded, streamed, answer, own_headers, outcome
@@ -163,7 +163,7 @@ class CallEndpoint:
             outcome.status, outcome.error_code = 500, "internal_error"
             raise
         finally:
-            gateway.settlement.settle(call, endpoint, data, outcome, now, started, monotonic())
+            gateway.settlement.settle(outcome)
 
 
 def _call(

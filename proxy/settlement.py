@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from core.ledger.records import Attempt, Call, Settled, UsageSource
@@ -24,8 +25,13 @@ _log = logging.getLogger("aduana.settlement")
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one admitted call, filled in on its way."""
+    """One admitted call and what became of it, filled in on its way."""
 
+    call: Call
+    endpoint: Endpoint
+    body: bytes  # as the caller sent it: what is counted where nothing is reported
+    admitted_at: float  # Unix seconds
+    started: float  # monotonic seconds, as are the other two
     attempts: list[Attempt] = field(default_factory=list)
     candidate: Candidate | None = None  # that answered, or was tried last
     status: int | None = None  # what the caller was answered
@@ -34,7 +40,8 @@ class Outcome:
     usage: Tokens | None = None  # as reported
     worked: bool = False  # a provider did, or may have done, what it bills
     received: list[str] | None = None  # the text received where usage has to be counted
-    first_byte_at: float | None = None  # monotonic seconds
+    first_byte_at: float | None = None
+    ended: float = 0.0
 
 
 class Settlement:
@@ -46,23 +53,15 @@ class Settlement:
         self._metrics = metrics
         self._counting: set[asyncio.Task[None]] = set()
 
-    def settle(
-        self,
-        call: Call,
-        endpoint: Endpoint,
-        body: bytes,
-        outcome: Outcome,
-        admitted_at: float,
-        started: float,
-        ended: float,
-    ) -> None:
-        """Settle a call. `admitted_at` is Unix time, `started` and `ended` are monotonic, all in seconds."""
+    def settle(self, outcome: Outcome) -> None:
+        """Settle a call that has ended now."""
+        outcome.ended = monotonic()
         if outcome.usage is not None:
-            self._write(call, outcome, outcome.usage, UsageSource.REPORTED, admitted_at, started, ended)
+            self._write(outcome, outcome.usage, UsageSource.REPORTED)
         elif outcome.worked:
-            self._in_background(self._count(call, endpoint, body, outcome, admitted_at, started, ended))
+            self._in_background(self._count(outcome))
         else:
-            self._write(call, outcome, Tokens(), UsageSource.NONE, admitted_at, started, ended)
+            self._write(outcome, Tokens(), UsageSource.NONE)
 
     async def finish(self, timeout: float) -> None:
         """Wait for the counts under way, at most `timeout` seconds."""
@@ -77,51 +76,38 @@ class Settlement:
         self._counting.add(task)
         task.add_done_callback(self._counting.discard)
 
-    async def _count(
-        self,
-        call: Call,
-        endpoint: Endpoint,
-        body: bytes,
-        outcome: Outcome,
-        admitted_at: float,
-        started: float,
-        ended: float,
-    ) -> None:
+    async def _count(self, outcome: Outcome) -> None:
+        call, body = outcome.call, outcome.body
         model = call.requested_model
         received = outcome.received or []
         try:
             sent = await self._tokenizer.count_request(model, body)
-            got = 0 if endpoint.metering is Metering.EMBEDDINGS else await self._tokenizer.count_text(model, received)
+            got = (
+                0
+                if outcome.endpoint.metering is Metering.EMBEDDINGS
+                else await self._tokenizer.count_text(model, received)
+            )
             tokens = Tokens(input=sent, output=got)
         except asyncio.CancelledError:
             tokens = _by_size(body, received)
         except Exception:
             _log.exception("counting the tokens of call %s failed; its size stands in", call.request_id)
             tokens = _by_size(body, received)
-        self._write(call, outcome, tokens, UsageSource.COUNTED, admitted_at, started, ended)
+        self._write(outcome, tokens, UsageSource.COUNTED)
 
-    def _write(
-        self,
-        call: Call,
-        outcome: Outcome,
-        tokens: Tokens,
-        source: str,
-        admitted_at: float,
-        started: float,
-        ended: float,
-    ) -> None:
+    def _write(self, outcome: Outcome, tokens: Tokens, source: str) -> None:
         candidate = outcome.candidate
         cost, unpriced = 0, False
         if candidate is not None and source != UsageSource.NONE:
-            price = price_at(candidate.target.prices, admitted_at)
+            price = price_at(candidate.target.prices, outcome.admitted_at)
             if price is None:
                 unpriced = True
             else:
                 cost = price.cost(tokens.input, tokens.cached, tokens.output)
-        first = outcome.first_byte_at
+        first, started = outcome.first_byte_at, outcome.started
         self._ledger.settle(
             Settled(
-                call,
+                outcome.call,
                 candidate.upstream if candidate is not None else None,
                 candidate.deployment if candidate is not None else None,
                 outcome.status,
@@ -135,11 +121,11 @@ class Settlement:
                 cost,
                 unpriced,
                 (first - started) * 1000 if first is not None else None,
-                (ended - started) * 1000,
+                (outcome.ended - started) * 1000,
                 outcome.attempts,
             )
         )
-        self._metrics.settled(call.endpoint, outcome.status, tokens, ended - started)
+        self._metrics.settled(outcome.call.endpoint, outcome.status, tokens, outcome.ended - started)
 
 
 def _by_size(body: bytes, received: list[str]) -> Tokens:

@@ -109,7 +109,9 @@ def _verify(
             "Keep the database as it is, and compare it with a backup from before.",
             "audit_broken",
             exit_code=CHECK_SAID_NO,
-            details=[{"broken_at": verdict.broken_at, "events": verdict.events, "message": ""}] if as_json else (),
+            details=[{"broken_at": verdict.broken_at, "events": verdict.events, "message": verdict.reason}]
+            if as_json
+            else (),
         )
     head = last[0] if last else None
     if as_json:

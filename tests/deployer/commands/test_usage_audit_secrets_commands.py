@@ -159,6 +159,7 @@ def test_a_broken_audit_log_is_exit_code_3_and_says_where(seeded, database_url):
     answer = seeded("audit", "verify", "--json")
     assert (answer.code, answer.json["error"]["code"]) == (3, "audit_broken")
     assert answer.json["error"]["details"][0]["broken_at"] == 3
+    assert answer.json["error"]["details"][0]["message"] == "event 3 was changed after it was written"
     assert "event 3" in seeded("audit", "verify").err
 
 
