@@ -126,6 +126,8 @@ def _print_ready(started: "Started", *, detached: bool) -> None:
     say(f"  Admin      {tenant.admin_url}")
     if started.models:
         say(f"  Models     {', '.join(started.models)} (simulated)")
+    if started.real_models:
+        say(f"             {', '.join(started.real_models)} (with the credentials in your environment)")
     say(f"""
   curl {tenant.proxy_url}/v1/chat/completions -H "Authorization: Bearer {stated}" \\
     -H "Content-Type: application/json" \\

@@ -33,6 +33,7 @@ class _PipeReport:
                     "keys": [[key.path, key.id, key.text] for key in started.keys],
                     "simulator": started.simulator,
                     "models": list(started.models),
+                    "real_models": list(started.real_models),
                 }
             }
         )
@@ -105,6 +106,7 @@ def _follow(process: "subprocess.Popen[str]", layout: Layout, progress: Callable
                 keys=tuple(IssuedKey(*key) for key in ready["keys"]),
                 simulator=ready["simulator"],
                 models=tuple(ready["models"]),
+                real_models=tuple(ready["real_models"]),
             )
     raise CommandError(
         "the tenant did not start",

@@ -17,8 +17,7 @@ _PRICES: Mapping[str, tuple[str, str | None, str, str]] = {
 
 def built_in_seed(simulator_port: int, environment: Mapping[str, str]) -> str:
     """The seed file's text. Credentials are named (`env:`), never written."""
-    azure = bool(environment.get("AZURE_OPENAI_ENDPOINT") and environment.get("AZURE_OPENAI_API_KEY"))
-    openai = bool(environment.get("OPENAI_API_KEY"))
+    azure, openai = _azure(environment), _openai(environment)
     lines = [
         "# What `aduana up` seeded on its own. Change what is served with a file like this and `aduana seed FILE`;",
         "# this copy is only compared with at the next start.",
@@ -62,6 +61,20 @@ def built_in_seed(simulator_port: int, environment: Mapping[str, str]) -> str:
     lines += [_price("azure_openai", model) for model in SIMULATED]
     lines += [_price("openai", model) for model in REAL if openai]
     return "\n".join(lines) + "\n"
+
+
+def real_models(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """What the seed serves of the real providers whose credentials are in the environment."""
+    found = (("azure", _azure(environment)), ("openai", _openai(environment)))
+    return tuple(f"{provider}/{model}" for provider, there in found if there for model in REAL)
+
+
+def _azure(environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("AZURE_OPENAI_ENDPOINT") and environment.get("AZURE_OPENAI_API_KEY"))
+
+
+def _openai(environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("OPENAI_API_KEY"))
 
 
 def _route(model: str, upstream: str, deployment: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.supervisor import Child, ChildFailed, Supervisor
+from deployer.errors import CommandError
 from deployer.local import first_seed, ports, seeding, services
 from deployer.local.errors import LocalTenantError
 from deployer.local.layout import Layout, unusable, write_private
@@ -47,7 +48,8 @@ class Started:
     tenant: LocalTenant
     keys: "tuple[IssuedKey, ...]"
     simulator: bool
-    models: tuple[str, ...]  # that the built-in seed serves
+    models: tuple[str, ...]  # that the built-in seed serves from the simulator
+    real_models: tuple[str, ...]  # and from the providers whose credentials are in the environment
 
 
 class Report(Protocol):
@@ -154,7 +156,8 @@ class _Run:
         await self._launch_services(tenant, simulator=built_in)
         self._phase = "ready"
         self._write_state()
-        self._report.ready(Started(tenant, issued, built_in, first_seed.SIMULATED if built_in else ()))
+        real_models = first_seed.real_models(os.environ) if built_in else ()
+        self._report.ready(Started(tenant, issued, built_in, first_seed.SIMULATED if built_in else (), real_models))
 
     def _choose_ports(self, before: Mapping[str, Any]) -> None:
         options = self._options
@@ -189,7 +192,7 @@ class _Run:
             if not copy.exists() or copy.read_text(encoding="utf-8") != text or "seed" not in marker:
                 fresh = copy.with_name("seed.unapplied.yaml")
                 write_private(fresh, text)
-                issued += await seeding.apply(tenant, seeding.read(fresh))
+                issued += await seeding.apply(tenant, _read_built_in(fresh))
                 fresh.replace(copy)
                 self._progress("seed", "applied the built-in one")
         if self._seed is not None:
@@ -245,6 +248,19 @@ class _Run:
             )
         except OSError as error:  # a full disk must not end what runs
             self._report.progress(f"state.json cannot be written: {error.strerror}")
+
+
+def _read_built_in(file: Path) -> "SeedFile":
+    """Only what the environment brought into it can be wrong."""
+    try:
+        return seeding.read(file)
+    except CommandError as error:
+        problems = "; ".join(sorted({str(found.get("problem", found["message"])) for found in error.details}))
+        raise LocalTenantError(
+            "bad_environment",
+            f"the environment names a model provider that cannot be used: {problems or error}",
+            "Correct AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION or OPENAI_BASE_URL, or unset them",
+        ) from None
 
 
 def _migrate(server: PostgresServer, database_url: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from core.seed.file import parse_seed
-from deployer.local.first_seed import SIMULATED, built_in_seed
+from deployer.local.first_seed import SIMULATED, built_in_seed, real_models
 
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://contoso.openai.azure.com/", "AZURE_OPENAI_API_KEY": "azure-secret"}
 OPENAI = {"OPENAI_API_KEY": "openai-secret"}
@@ -37,6 +37,7 @@ def test_real_upstreams_are_offered_when_the_environment_has_their_credentials(
     routes = {entity.name[0] for entity in seed.entities if entity.kind == "route"}
     assert routes.issuperset(SIMULATED)
     assert {route.partition("/")[0] for route in routes if "/" in route} == upstreams - {"simulator"}
+    assert {route for route in routes if "/" in route} == set(real_models(environment))
 
 
 def test_every_route_has_a_price() -> None:

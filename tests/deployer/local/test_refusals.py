@@ -80,6 +80,17 @@ def test_a_second_up_on_the_same_directory(run: Run, data_dir: Path) -> None:
     assert first.holder is None
 
 
+def test_an_environment_that_names_an_unusable_provider(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "contoso")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "azure-secret")
+    code, said = run("up", "--data-dir", tmp_path / "new", "--proxy-port", 0, "--admin-port", 0)
+    assert (code, said["error"]["code"]) == (1, "bad_environment")
+    assert "endpoint must be a URL" in said["error"]["message"]
+    assert "AZURE_OPENAI_ENDPOINT" in said["error"]["remedy"]
+
+
 @pytest.mark.parametrize("file", ["state.json", "tenant.json"])
 @pytest.mark.parametrize("garbage", ["{gar", "", "[]", '"text"', "\x00\x01"])
 def test_a_damaged_file_is_named_and_left_as_it_is(run: Run, data_dir: Path, file: str, garbage: str) -> None:
