@@ -153,7 +153,7 @@ class Stack:
     def _ready(self, name: str, port: int) -> bool:
         assert self.proxies[name].poll() is None, f"{name} ended: {self.log(name)}"
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+            return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=60).status_code == 200
         except httpx.HTTPError:
             return False
 

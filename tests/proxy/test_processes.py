@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from core.store import migrate
-from deployer.local.ports import free_port
+from deployer.local.ports import free_port, is_free
 from tests.proxy.stack import Stack, eventually, seed_text
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
@@ -84,7 +84,7 @@ def test_a_proxy_that_never_saw_postgres_lives_and_says_what_is_missing(new_stac
 
     def answer(path: str) -> httpx.Response | None:
         try:
-            return httpx.get(url + path, trust_env=False, headers={"api-key": stack.key})
+            return httpx.get(url + path, trust_env=False, headers={"api-key": stack.key}, timeout=60)
         except httpx.HTTPError:
             return None
 
@@ -126,7 +126,7 @@ def test_a_stream_in_flight_is_not_cut_within_the_drain_time(new_stack, simulato
     reader.join(10)
     assert "data: [DONE]" in lines
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{stack.url}/livez", trust_env=False)
+        httpx.get(f"{stack.url}/livez", trust_env=False, timeout=60)
     row = stack.row("drained")
     assert (row["usage_source"], row["output_tokens"]) == ("reported", 30)
 
@@ -192,7 +192,12 @@ def test_the_tokenizers_process_ends_with_its_proxy_however_that_ends(new_stack,
 
     children = family(stack.proxies["proxy-0"].pid)
     assert children
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
     stack.stop(number=signal.SIGKILL)
+    assert is_free(stack.port), "a child holds the port"
+    for child in children:
+        os.kill(child, signal.SIGCONT)
 
     def gone(pid: int) -> bool:
         try:

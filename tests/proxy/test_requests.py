@@ -75,7 +75,7 @@ def test_a_key_that_stands_twice_is_sent_once_as_it_was_checked(tenant, fresh_si
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": ""}, {"authorization": "Basic abc"}, {"api-key": ""}])
 def test_a_call_without_a_key_says_how_to_send_one(tenant, headers):
-    answer = httpx.post(f"{tenant.url}/v1/chat/completions", json=CHAT, headers=headers, trust_env=False)
+    answer = httpx.post(f"{tenant.url}/v1/chat/completions", json=CHAT, headers=headers, trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_api_key")
 
 
@@ -89,7 +89,9 @@ def test_a_body_is_sent_on_as_the_json_that_it_is(tenant, fresh_simulator):
 @pytest.mark.parametrize("header", ["api-key", "authorization"])
 def test_a_key_is_taken_from_either_header(tenant, header):
     value = tenant.key if header == "api-key" else f"bearer {tenant.key}"
-    answer = httpx.post(f"{tenant.url}/v1/chat/completions", json=CHAT, headers={header: value}, trust_env=False)
+    answer = httpx.post(
+        f"{tenant.url}/v1/chat/completions", json=CHAT, headers={header: value}, trust_env=False, timeout=60
+    )
     assert answer.status_code == 200
 
 
@@ -368,7 +370,7 @@ def test_a_policy_hides_models_and_closes_endpoints(new_stack, simulator):
 
 
 def test_metrics_and_health_are_answered_without_a_key(tenant):
-    with httpx.Client(base_url=tenant.url, trust_env=False) as http:
+    with httpx.Client(base_url=tenant.url, trust_env=False, timeout=60) as http:
         assert http.get("/livez").json() == {"live": True}
         assert http.get("/readyz").json() == {"ready": True, "missing": {}}
         text = http.get("/metrics").text

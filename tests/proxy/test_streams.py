@@ -19,7 +19,7 @@ def ask_directly(simulator: Simulator, body: dict) -> bytes:
     import httpx
 
     path = f"/openai/deployments/{body['model']}/chat/completions?api-version=2024-10-21"
-    return httpx.post(simulator.url + path, json=body, headers={"api-key": "x"}, trust_env=False).content
+    return httpx.post(simulator.url + path, json=body, headers={"api-key": "x"}, trust_env=False, timeout=60).content
 
 
 def without_times(event: bytes) -> bytes:

@@ -276,7 +276,7 @@ def test_azures_v1_surface_needs_no_api_version(fresh_simulator: Simulator) -> N
 def test_azure_without_an_api_version_is_not_found_in_azures_shape(fresh_simulator: Simulator) -> None:
     url = f"{fresh_simulator.url}/openai/deployments/d/chat/completions"
 
-    answer = httpx.post(url, json={"messages": SAY})
+    answer = httpx.post(url, json={"messages": SAY}, timeout=60)
 
     assert answer.status_code == 404
     assert answer.json() == {"error": {"code": "404", "message": "Resource not found"}}
@@ -380,7 +380,7 @@ def test_models_are_listed_and_shown(client: OpenAI) -> None:
 def test_a_request_that_cannot_be_is_refused_in_openais_shape(
     fresh_simulator: Simulator, path: str, body: bytes, status: int, param: str | None
 ) -> None:
-    answer = httpx.post(f"{fresh_simulator.url}/v1/{path}", content=body)
+    answer = httpx.post(f"{fresh_simulator.url}/v1/{path}", content=body, timeout=60)
 
     assert answer.status_code == status
     error = answer.json()["error"]

@@ -119,7 +119,9 @@ def test_a_stream_is_cut_after_so_many_tokens_and_billed_for_them(
 def test_an_answer_that_is_not_streamed_is_cut_in_its_middle(fresh_simulator: Simulator) -> None:
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.post(f"{fresh_simulator.url}/v1/chat/completions", json=body, headers={"x-simulate": "cut-after=0"})
+        httpx.post(
+            f"{fresh_simulator.url}/v1/chat/completions", json=body, headers={"x-simulate": "cut-after=0"}, timeout=60
+        )
 
     assert fresh_simulator.usage()["gpt-4o"]["completion_tokens"] > 0
 
@@ -170,7 +172,7 @@ def test_a_failed_stream_ends_with_the_providers_error(fresh_simulator: Simulato
 
 
 def test_garbage_is_a_200_that_is_no_json(fresh_simulator: Simulator, client: OpenAI) -> None:
-    answer = httpx.post(f"{fresh_simulator.url}/v1/embeddings", headers={"x-simulate": "garbage"})
+    answer = httpx.post(f"{fresh_simulator.url}/v1/embeddings", headers={"x-simulate": "garbage"}, timeout=60)
     assert answer.status_code == 200
     assert answer.content.startswith(b"<html>")
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|decode"):
@@ -178,7 +180,7 @@ def test_garbage_is_a_200_that_is_no_json(fresh_simulator: Simulator, client: Op
 
 
 def test_a_huge_header_is_as_large_as_it_was_asked_to_be(fresh_simulator: Simulator) -> None:
-    answer = httpx.get(f"{fresh_simulator.url}/v1/models", headers={"x-simulate": "huge-header=20000"})
+    answer = httpx.get(f"{fresh_simulator.url}/v1/models", headers={"x-simulate": "huge-header=20000"}, timeout=60)
 
     assert len(answer.headers["x-huge"]) == 20_000
 
@@ -237,7 +239,7 @@ def test_chances_are_the_same_under_the_same_seed(fresh_simulator: Simulator) ->
         fresh_simulator.faults({"probability": 0.5, "faults": {"status": 500}}, seed=seed)
         return [client.get("/v1/models").status_code for _ in range(20)]
 
-    with httpx.Client(base_url=fresh_simulator.url) as client:
+    with httpx.Client(base_url=fresh_simulator.url, timeout=60) as client:
         assert outcomes(client, 1) == outcomes(client, 1)
         assert set(outcomes(client, 1)) == {200, 500}
         assert outcomes(client, 1) != outcomes(client, 2)
@@ -247,11 +249,11 @@ def test_rules_that_cannot_be_are_refused_and_change_nothing(fresh_simulator: Si
     fresh_simulator.faults({"faults": {"status": 500}})
     url = f"{fresh_simulator.url}/_simulator/faults"
 
-    refused = httpx.put(url, json={"rules": [{"faults": {"explode": True}}]})
+    refused = httpx.put(url, json={"rules": [{"faults": {"explode": True}}]}, timeout=60)
 
     assert refused.status_code == 400
     assert "explode" in refused.json()["error"]["message"]
-    assert httpx.get(url).json()["rules"][0]["faults"]["status"] == 500
+    assert httpx.get(url, timeout=60).json()["rules"][0]["faults"]["status"] == 500
 
 
 # What it saw
@@ -292,8 +294,8 @@ def test_a_key_that_is_not_the_providers_is_refused_and_shown_masked(start_simul
         client.models.list()
     assert refused.value.code == "invalid_api_key"
     assert "Incorrect API key provided: sk-wro************9xyz." in refused.value.message
-    assert httpx.get(f"{simulator.url}/v1/models").status_code == 401
-    denied = httpx.get(f"{simulator.url}/openai/models?api-version=v", headers={"api-key": "wrong"})
+    assert httpx.get(f"{simulator.url}/v1/models", timeout=60).status_code == 401
+    denied = httpx.get(f"{simulator.url}/openai/models?api-version=v", headers={"api-key": "wrong"}, timeout=60)
     assert (denied.status_code, denied.json()["error"]["code"]) == (401, "401")
 
 
@@ -362,6 +364,10 @@ def test_https_is_served_with_a_certificate(start_simulator: Start, tmp_path: Pa
     body = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": "write 10 tokens"}]}
     with pytest.raises(httpx.HTTPError):
         httpx.post(
-            f"{simulator.url}/v1/chat/completions", json=body, headers={"x-simulate": "cut-after=2"}, verify=trust
+            f"{simulator.url}/v1/chat/completions",
+            json=body,
+            headers={"x-simulate": "cut-after=2"},
+            verify=trust,
+            timeout=60,
         )
     assert simulator.requests(finished=1)[0]["cut"]

@@ -116,7 +116,7 @@ def test_it_says_where_everything_is(tenant: dict[str, Any]) -> None:
     assert not tenant["proxy_url"].endswith("/v1")
     assert tenant["key"].startswith("adu_")
     for url in (tenant["proxy_url"], tenant["admin_url"]):
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=60).status_code == 200
 
 
 def test_status_has_a_row_for_each_process(tenant: dict[str, Any]) -> None:
