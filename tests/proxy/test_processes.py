@@ -247,6 +247,8 @@ def test_without_redis_calls_are_spooled_and_reach_the_ledger(new_stack, simulat
     stack.start_proxy()
     with stack.http() as http:
         ids = [http.post("/v1/chat/completions", json=CHAT).headers["x-request-id"] for _ in range(5)]
+        # A caller does not wait for its settlement; a turn of the event loop later the last one is in the file.
+        assert http.get("/livez").is_success
     stack.stop(number=signal.SIGKILL)
     stack.start_writer()
     for request_id in ids:
