@@ -95,9 +95,9 @@ def unknown_model(model: str) -> Refusal:
     )
 
 
-def upstream_failed(code: str, *, timed_out: bool) -> Refusal:
+def upstream_failed(code: str) -> Refusal:
     """No upstream of the route gave an answer; `code` is the last attempt's error."""
-    if timed_out:
+    if code.endswith("_timeout"):
         message = f"The model provider did not answer in time ({code}). Try again, or ask for less output."
         return Refusal(504, code, message, kind="upstream_error")
     message = f"The model provider could not be reached or did not give a usable answer ({code}). Try again shortly."

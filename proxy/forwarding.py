@@ -93,7 +93,7 @@ class Forwarder:
             except UpstreamError as error:
                 if index < last and not (endpoint.creates and error.may_have_been_processed):
                     continue
-                raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
+                raise upstream_failed(error.code) from None
             if index < last and response.status in _WORTH_ANOTHER and (response.status == 429 or not endpoint.creates):
                 response.close()
                 continue
@@ -193,7 +193,7 @@ class Forwarder:
             elif response.status >= 300 or encoding not in (None, b"identity"):
                 # A redirect would take the call out of the tenant; a compressed answer was not asked for.
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
-                raise upstream_failed("upstream_bad_answer", timed_out=False)
+                raise upstream_failed("upstream_bad_answer")
             elif streamed and _is_event_stream(response):
                 meter = stream_meter(endpoint, hide_usage=hide_usage)
                 await self._pass_stream(endpoint, candidate, response, meter, answer, own_headers, outcome)
@@ -211,7 +211,7 @@ class Forwarder:
             body = await response.read(_ERROR_LIMIT)
         except UpstreamError as error:
             self._failed_later(candidate, error.code, outcome)
-            raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
+            raise upstream_failed(error.code) from None
         headers = answer_headers(response.headers)
         secret = self._credentials.secret_of(candidate.target.upstream)
         if secret:
@@ -244,12 +244,12 @@ class Forwarder:
                 body = await response.read(WHOLE_LIMIT)
             except UpstreamError as error:
                 self._failed_later(candidate, error.code, outcome)
-                raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
+                raise upstream_failed(error.code) from None
         outcome.usage = usage_of_answer(body)
         if outcome.usage is None:
             if not is_json(body):
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
-                raise upstream_failed("upstream_bad_answer", timed_out=False)
+                raise upstream_failed("upstream_bad_answer")
             outcome.received = texts_of_answer(body)
         _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
@@ -272,7 +272,7 @@ class Forwarder:
         except UpstreamError as error:
             self._failed_later(candidate, error.code, outcome)
             if outcome.first_byte_at is None:
-                raise upstream_failed(error.code, timed_out=error.code.endswith("_timeout")) from None
+                raise upstream_failed(error.code) from None
             raise AnswerBroken from None
         outcome.usage = usage_of_tail(tail)
         await answer.end()
@@ -314,12 +314,12 @@ class Forwarder:
         if code is not None:
             self._failed_later(candidate, code, outcome)
             if not caller.started:
-                raise upstream_failed(code, timed_out=code.endswith("_timeout"))
+                raise upstream_failed(code)
             await caller.end(_error_event(endpoint, code))
             return
         if not caller.started:
             self._failed_later(candidate, "upstream_bad_answer", outcome)
-            raise upstream_failed("upstream_bad_answer", timed_out=False)
+            raise upstream_failed("upstream_bad_answer")
         if not meter.finished:
             outcome.error_code = "upstream_unfinished"
         await caller.end(rest)
