@@ -8,6 +8,7 @@ keeps the rows so that a proxy can start while Postgres is away. Nothing here ho
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.limits import NO_RULES, Family, Rules
 from core.prices import Price
 
 
@@ -22,6 +23,11 @@ class EffectivePolicy:
     allowed_endpoints: frozenset[str] | None = None
     refuse_unpriced: bool = True
     refuse_on_limiter_loss: bool = True
+    allowed_tools: frozenset[str] | None = None
+    max_input_tokens: int | None = None  # of one call, as the others; the smallest of the levels
+    max_output_tokens: int | None = None
+    max_context_tokens: int | None = None
+    refuse_over_cap: bool = False  # else what is asked for is lowered
 
     def allows_model(self, model: str) -> bool:
         return self.allowed_models is None or model in self.allowed_models
@@ -40,6 +46,7 @@ class Caller:
     client_id: bytes
     name: str  # client/team/app/key
     policy: EffectivePolicy
+    rules: Rules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class Snapshot:
     routes: Mapping[str, Route] = field(default_factory=dict)  # by model
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)  # by name
     clients: frozenset[bytes] = frozenset()
+    families: Mapping[bytes, tuple[Family, ...]] = field(default_factory=dict)  # what is counted, by client
     sealed_secrets: Mapping[str, "SealedSecret"] = field(default_factory=dict)  # by name
 
 

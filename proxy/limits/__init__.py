@@ -7,7 +7,7 @@ by the same operations (docs/decisions/0004-limits.md). Nothing here reads a req
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.limits import Rule
+from core.limits import Budget, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Check:
     field: str  # of its counter
     limit: int  # requests, tokens, nano-dollars, live calls
     resets_at: float | None  # Unix seconds, of a calendar period; None: a bucket, live calls, or never
+    throttled_by: Budget | None = None  # whose exceeding makes it count
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Plan:
     families: bytes  # of the client, as the gate compares them; empty: none
     since: float  # Unix seconds
     until: float
+    downshifts: bool = False  # whether a budget among the checks may ask for the cheaper model
 
 
 @dataclass(frozen=True, slots=True)
