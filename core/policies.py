@@ -19,8 +19,8 @@ _LONGEST_TEXT = 256
 ENDPOINTS = ("chat.completions", "completions", "embeddings", "responses")
 """What `allowed_endpoints` may name: the endpoints that this version serves."""
 
-ENFORCED = frozenset({"allowed_models", "allowed_endpoints", "unpriced_models", "on_limiter_loss"})
-"""The fields that the proxy of this version acts on; the others are stored for a later one."""
+STORED_ONLY = frozenset({"logging", "retention_days"})
+"""The fields that this version keeps for a later one and does not act on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Policy:
     allowed_tools: tuple[str, ...] | None = None
     max_input_tokens: int | None = None  # of one call
     max_output_tokens: int | None = None
+    max_context_tokens: int | None = None  # input and output together
     over_cap: Literal["clamp", "refuse"] | None = None
     on_limiter_loss: Literal["refuse", "allow"] | None = None
     unpriced_models: Literal["refuse", "allow"] | None = None
@@ -119,14 +120,14 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "logging": ("none", "metadata", "redacted", "full"),
 }
 _LISTS = ("allowed_models", "allowed_endpoints", "allowed_tools")
-_COUNTS = (*LIMITS, "max_input_tokens", "max_output_tokens")
+_CAPS = ("max_input_tokens", "max_output_tokens", "max_context_tokens")
+_COUNTS = (*LIMITS, *_CAPS)
 FIELDS = (
     *LIMITS,
     "models",
     "time_zone",
     *_LISTS,
-    "max_input_tokens",
-    "max_output_tokens",
+    *_CAPS,
     *_CHOICES,
     "retention_days",
 )
@@ -144,12 +145,17 @@ def effective(policies: Iterable[Policy]) -> EffectivePolicy:
         refuse_on_limiter_loss=_refused(
             (level.on_limiter_loss for level in levels), default=defaults.refuse_on_limiter_loss
         ),
+        allowed_tools=_common(level.allowed_tools for level in levels),
+        max_input_tokens=_smallest(level.max_input_tokens for level in levels),
+        max_output_tokens=_smallest(level.max_output_tokens for level in levels),
+        max_context_tokens=_smallest(level.max_context_tokens for level in levels),
+        refuse_over_cap=_refused((level.over_cap for level in levels), default=defaults.refuse_over_cap),
     )
 
 
 def unenforced(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields that are set and that this version only stores."""
-    return tuple(name for name in FIELDS if name not in ENFORCED and settings.get(name) is not None)
+    return tuple(name for name in FIELDS if name in STORED_ONLY and settings.get(name) is not None)
 
 
 def check(settings: Mapping[str, Any]) -> list[Problem]:
@@ -256,6 +262,10 @@ def _common(allowed: Iterable[tuple[str, ...] | None]) -> frozenset[str] | None:
         if names is not None:
             together = frozenset(names) if together is None else together & frozenset(names)
     return together
+
+
+def _smallest(caps: Iterable[int | None]) -> int | None:
+    return min((cap for cap in caps if cap is not None), default=None)
 
 
 def _refused(said: Iterable[str | None], *, default: bool) -> bool:

@@ -1,54 +1,156 @@
-"""The third step: what a call would use at most is written down before it is forwarded: one round trip to Redis."""
+"""The third step: a call's limits are checked, what it would use at most is reserved and written down: one round trip.
 
-from collections.abc import Sequence
+What it reserves is a bound that costs nothing to work out; the tokenizer is asked only where the bound does not fit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
 
 from core.ledger.records import Admitted, Call
+from core.limits import Budget, Unit
 from core.prices import price_at
-from core.snapshot import Caller
+from core.snapshot import Caller, Route
 from proxy.bodies import JsonBody
+from proxy.endpoints import Endpoint
 from proxy.errors import Refusal
-from proxy.ledger import LedgerFull, LedgerLog, LedgerUnavailable
-from proxy.routing import Candidate
+from proxy.headers import Headers
+from proxy.ledger import LedgerFull, LedgerLog, LedgerUnavailable, RulesChanged
+from proxy.limits import Claim, Verdict
+from proxy.limits.answers import rate_limit_headers, refusal_of
+from proxy.metering.tokenizer import Tokenizer
+from proxy.reservation import Amounts, exact_input
+from proxy.routing import Candidate, RouteTable
 
-# A token of English text is some four bytes of it; JSON's own characters make the estimate generous.
-_BYTES_PER_TOKEN = 4
+
+@dataclass(slots=True)
+class Admission:
+    """A call that may be forwarded."""
+
+    call: Call
+    claim: Claim
+    candidates: Sequence[Candidate]
 
 
-async def admit(
-    ledger: LedgerLog, call: Call, caller: Caller, body: JsonBody, candidates: Sequence[Candidate], now: float
-) -> None:
-    """Write the call down as admitted, with its estimate priced by the dearest candidate, or refuse it (503).
+class Admitter:
+    """Asks the ledger whether a call may pass. One a process."""
 
-    `now` is Unix time in seconds.
-    """
-    input_tokens = body.size // _BYTES_PER_TOKEN
-    output_tokens = body.output_cap()
+    def __init__(
+        self, ledger: LedgerLog, tokenizer: Tokenizer, routes: Callable[[], RouteTable], patience: float
+    ) -> None:
+        self._ledger = ledger
+        self._tokenizer = tokenizer
+        self._routes = routes
+        self._patience = patience  # seconds that a call waits for an answer
+
+    async def admit(
+        self,
+        call: Call,
+        caller: Caller,
+        endpoint: Endpoint,
+        body: JsonBody,
+        amounts: Amounts,
+        candidates: Sequence[Candidate],
+        own_headers: Headers,
+        now: float,
+    ) -> Admission:
+        """Reserve and write down, or refuse (429, 503); adds what the caller is told of its limits to `own_headers`.
+
+        `now` is Unix time in seconds.
+        """
+        verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now)
+        if not verdict.admitted and _is_by_tokens(verdict):
+            counted = await exact_input(self._tokenizer, call.requested_model, body, amounts)
+            if counted < amounts.input_tokens:
+                amounts = replace(amounts, input_tokens=counted)
+                verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now)
+        own_headers.extend(rate_limit_headers(claim.plan, verdict, now))
+        if not verdict.admitted:
+            raise refusal_of(verdict, claim, now)
+        if verdict.downshifted and shift is not None:
+            route, candidates = shift
+            call = _on_route(call, route)
+            own_headers.append((b"x-aduana-model", route.model.encode("utf-8")))
+        return Admission(call, claim, candidates)
+
+    async def _ask(
+        self,
+        call: Call,
+        caller: Caller,
+        endpoint: Endpoint,
+        amounts: Amounts,
+        candidates: Sequence[Candidate],
+        now: float,
+    ) -> tuple[Verdict, Claim, tuple[Route, Sequence[Candidate]] | None]:
+        deadline = monotonic() + self._patience
+        while True:
+            routes = self._routes()
+            plan = routes.plan(caller, call.requested_model, now)
+            cost, unpriced = _dearest(candidates, amounts, now)
+            shift = routes.downshift(caller, call.route, endpoint, now) if plan.downshifts else None
+            claim = Claim(
+                call.id,
+                amounts.input_tokens + amounts.output_tokens,
+                cost,
+                plan,
+                None if shift is None else _dearest(shift[1], amounts, now)[0],
+            )
+            first = candidates[0]
+            record = Admitted(
+                call, first.upstream, first.deployment, amounts.input_tokens, amounts.output_tokens, cost, unpriced
+            )
+            try:
+                verdict = await self._ledger.admit(record, claim, required=caller.policy.refuse_on_limiter_loss)
+                return verdict, claim, shift
+            except RulesChanged:
+                if monotonic() > deadline:
+                    raise _unavailable(1.0) from None
+            except LedgerUnavailable as error:
+                raise _unavailable(error.retry_after) from None
+            except LedgerFull as error:
+                raise _full(error.retry_after) from None
+
+
+def _dearest(candidates: Sequence[Candidate], amounts: Amounts, now: float) -> tuple[int, bool]:
+    """Nano-dollars by the dearest candidate, and whether any has no price."""
     cost, unpriced = 0, False
     for candidate in candidates:
         price = price_at(candidate.target.prices, now)
         if price is None:
             unpriced = True
         else:
-            cost = max(cost, price.cost(input_tokens, 0, output_tokens))
-    first = candidates[0]
-    record = Admitted(call, first.upstream, first.deployment, input_tokens, output_tokens, cost, unpriced)
-    try:
-        await ledger.admit(record, required=caller.policy.refuse_on_limiter_loss)
-    except LedgerUnavailable as error:
-        raise Refusal(
-            503,
-            "limiter_unavailable",
-            "The gateway cannot record this call now, and your policy refuses calls that are not recorded "
-            "(on_limiter_loss). Try again shortly.",
-            kind="server_error",
-            retry_after=error.retry_after,
-        ) from None
-    except LedgerFull as error:
-        raise Refusal(
-            503,
-            "ledger_full",
-            "The gateway's buffer of unrecorded calls is full, and this installation refuses calls it cannot record "
-            "(on_ledger_full). Try again later.",
-            kind="server_error",
-            retry_after=error.retry_after,
-        ) from None
+            cost = max(cost, price.cost(amounts.input_tokens, 0, amounts.output_tokens))
+    return cost, unpriced
+
+
+def _is_by_tokens(verdict: Verdict) -> bool:
+    """Whether fewer tokens might have passed."""
+    rule = verdict.failed.rule if verdict.failed is not None else None
+    return isinstance(rule, Budget) or getattr(rule, "unit", None) is Unit.TOKENS
+
+
+def _on_route(call: Call, route: Route) -> Call:
+    fields = {name: getattr(call, name) for name in call.__struct_fields__}
+    return Call(**{**fields, "route": route.model})
+
+
+def _unavailable(retry_after: float) -> Refusal:
+    return Refusal(
+        503,
+        "limiter_unavailable",
+        "The gateway cannot check your limits and record this call now, and your policy refuses calls that are not "
+        "(on_limiter_loss). Try again shortly.",
+        kind="server_error",
+        retry_after=retry_after,
+    )
+
+
+def _full(retry_after: float) -> Refusal:
+    return Refusal(
+        503,
+        "ledger_full",
+        "The gateway's buffer of unrecorded calls is full, and this installation refuses calls it cannot record "
+        "(on_ledger_full). Try again later.",
+        kind="server_error",
+        retry_after=retry_after,
+    )

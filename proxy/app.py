@@ -62,7 +62,7 @@ def _build_rest(gateway: Gateway, readiness: Readiness) -> FastAPI:
     @app.exception_handler(Refusal)
     async def refuse(_: Request, refusal: Refusal) -> Response:
         gateway.metrics.refused[refusal.code] += 1
-        headers = {"retry-after": str(max(1, round(refusal.retry_after)))} if refusal.retry_after is not None else None
+        headers = {name.decode(): value.decode() for name, value in refusal.headers()}
         return Response(refusal.body(), refusal.status, headers, media_type="application/json")
 
     @app.exception_handler(HTTPException)

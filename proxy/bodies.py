@@ -20,12 +20,13 @@ _STREAM_WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 # No model writes more; what a caller asks for beyond it is the provider's to refuse, and must not leave the ledger's integers.
 _MOST_OUTPUT = 2**31 - 1
+_MOST_COUNT = 1024
 
 
 class JsonBody:
     """The fields of a request. Reading one that has the wrong type is the caller's error (400)."""
 
-    __slots__ = ("_stream_options", "fields", "size")
+    __slots__ = ("_imposed_cap", "_stream_options", "data", "fields")
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -36,7 +37,8 @@ class JsonBody:
             ) from None
         except RecursionError:
             raise Refusal(400, "invalid_json", "The request's body is nested too deeply to be read.") from None
-        self.size = len(data)  # bytes
+        self.data = data  # as the caller sent it
+        self._imposed_cap: int | None = None
         self._stream_options = self.fields.get("stream_options")
 
     def model(self) -> str:
@@ -63,7 +65,9 @@ class JsonBody:
         return said == _TRUE
 
     def output_cap(self) -> int:
-        """The most tokens that the caller asks for, or 0 where it sets no cap."""
+        """The most tokens that are asked for, or 0 where nobody set a cap."""
+        if self._imposed_cap is not None:
+            return self._imposed_cap
         for name in _OUTPUT_CAPS:
             raw = self.fields.get(name)
             if raw is not None:
@@ -71,6 +75,34 @@ class JsonBody:
                 if isinstance(value, int) and value > 0:
                     return min(value, _MOST_OUTPUT)
         return 0
+
+    def cap_output(self, cap: int) -> None:
+        """Lower the caller's cap of the output to `cap` tokens, or set one where there is none."""
+        lowered = False
+        for name in _OUTPUT_CAPS:
+            raw = self.fields.get(name)
+            if raw is not None and bytes(raw) != b"null":
+                self.fields[name] = msgspec.Raw(b"%d" % cap)
+                lowered = True
+        self._imposed_cap = None if lowered else cap
+
+    def count(self, name: str) -> int:
+        """A field that says how many of something are wanted; 1 where it does not say so."""
+        raw = self.fields.get(name)
+        value = None if raw is None else self._value(name, raw)
+        return min(value, _MOST_COUNT) if type(value) is int and value > 1 else 1
+
+    def prompts(self) -> int:
+        """How many prompts a completion has: a list of texts or of lists of tokens is as many."""
+        raw = self.fields.get("prompt")
+        if raw is None or bytes(raw)[:1] != b"[":
+            return 1
+        value = self._value("prompt", raw)
+        return max(1, len(value)) if not isinstance(value[0] if value else 0, int) else 1
+
+    def read(self, name: str) -> Any:
+        """A field's value; it must be there."""
+        return self._value(name, self.fields[name])
 
     def report_usage(self, force: bool) -> bool:
         """Make a stream report its usage, or leave its options as they came; whether the caller is owed the report."""
@@ -88,10 +120,14 @@ class JsonBody:
             self.fields.pop("stream_options", None)
         return asked
 
-    def encode(self, model: bytes) -> bytes:
-        """The body to send, `model` (JSON) in place of the caller's name for it."""
-        self.fields["model"] = msgspec.Raw(model)
-        return _encode(self.fields)
+    def encode(self, model: bytes, cap_field: str) -> bytes:
+        """The body to send, `model` (JSON) in place of the caller's name for it; a cap that the caller did not set goes
+        by the name that this upstream knows."""
+        fields = self.fields
+        fields["model"] = msgspec.Raw(model)
+        if self._imposed_cap is None:
+            return _encode(fields)
+        return _encode({**fields, cap_field: self._imposed_cap})
 
     @staticmethod
     def _value(name: str, raw: msgspec.Raw) -> Any:

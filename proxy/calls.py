@@ -6,7 +6,6 @@ per call is on its stack.
 
 import asyncio
 import logging
-import math
 import time
 from dataclasses import dataclass
 from time import monotonic
@@ -17,15 +16,15 @@ from core.keys import Peppers
 from core.ledger.records import Call
 from core.settings import Settings
 from core.snapshot import Caller, Route, Snapshot
-from proxy.admission import admit
+from proxy.admission import Admitter
 from proxy.authentication import authenticate_caller
 from proxy.bodies import JsonBody
+from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal, method_not_allowed, not_ready
 from proxy.forwarding import AnswerBroken, Forwarder
 from proxy.headers import Headers, RequestHead, read_request_head
-from proxy.ledger import LedgerLog
 from proxy.metrics import Metrics
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome, Settlement
@@ -47,7 +46,8 @@ class Gateway:
 
     settings: Settings
     peppers: Peppers
-    ledger: LedgerLog
+    caps: Caps
+    admitter: Admitter
     forwarder: Forwarder
     settlement: Settlement
     metrics: Metrics
@@ -142,12 +142,14 @@ class CallEndpoint:
         streamed = endpoint.streams and body.streamed()
         call = _call(call_id, caller, request_id, endpoint, model, route, streamed)
 
+        amounts = await gateway.caps.apply(caller.policy, endpoint, body, model)
+
         # Where this raises or is cancelled, the ledger has voided what it may have written.
-        await admit(gateway.ledger, call, caller, body, candidates, now)
-        outcome = Outcome(call, endpoint, data, now, started)
+        admission = await gateway.admitter.admit(call, caller, endpoint, body, amounts, candidates, own_headers, now)
+        outcome = Outcome(admission.call, admission.claim, endpoint, data, now, started)
         try:
             await gateway.forwarder.forward(
-                endpoint, candidates, body, head.forwarded, streamed, answer, own_headers, outcome
+                endpoint, admission.candidates, body, head.forwarded, streamed, answer, own_headers, outcome
             )
         except Refusal as refusal:
             outcome.status = refusal.status
@@ -232,12 +234,7 @@ async def _discard_rest(receive: Any, most: int) -> None:
 def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
     """Tell the caller why its call ends here, in OpenAI's shape."""
     metrics.refused[refusal.code] += 1
-    headers = [(b"content-type", b"application/json"), *own_headers]
-    if refusal.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
-        headers.append((b"retry-after-ms", b"%d" % math.ceil(refusal.retry_after * 1000)))
-    if refusal.allow is not None:
-        headers.append((b"allow", refusal.allow))
+    headers = [(b"content-type", b"application/json"), *own_headers, *refusal.headers()]
     if refusal.close:
         answer.hang_up_after()
     answer.whole(refusal.status, headers, refusal.body())

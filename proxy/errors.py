@@ -2,6 +2,8 @@
 to their exception types (https://platform.openai.com/docs/guides/error-codes).
 """
 
+import math
+
 import msgspec
 
 _encode = msgspec.json.Encoder().encode
@@ -19,6 +21,7 @@ class Refusal(Exception):
         kind: str = "invalid_request_error",
         param: str | None = None,
         retry_after: float | None = None,
+        should_retry: bool | None = None,
         close: bool = False,
         allow: bytes | None = None,
     ) -> None:
@@ -29,8 +32,21 @@ class Refusal(Exception):
         self.kind = kind
         self.param = param
         self.retry_after = retry_after  # seconds
+        self.should_retry = should_retry  # what SDKs are told of it beyond the status
         self.allow = allow  # the method that would do
         self.close = close  # the connection cannot be used again: the rest of the request was not read
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What the answer's head says of it."""
+        headers = []
+        if self.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % max(1, math.ceil(self.retry_after))))
+            headers.append((b"retry-after-ms", b"%d" % math.ceil(self.retry_after * 1000)))
+        if self.should_retry is not None:
+            headers.append((b"x-should-retry", b"true" if self.should_retry else b"false"))
+        if self.allow is not None:
+            headers.append((b"allow", self.allow))
+        return headers
 
     def body(self) -> bytes:
         """The JSON that the caller gets."""

@@ -129,7 +129,7 @@ class Forwarder:
                 method=b"POST",
                 target=candidate.path,
                 headers=[_JSON, *headers, *credential],
-                body=body.encode(candidate.model),
+                body=body.encode(candidate.model, candidate.cap_field),
                 first_byte_timeout=timeouts.first_byte if streamed else timeouts.answer,
                 answer_timeout=None if streamed else timeouts.answer,
                 idle_timeout=timeouts.idle,

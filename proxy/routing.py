@@ -9,8 +9,10 @@ import msgspec
 from core.prices import price_at
 from core.snapshot import Caller, Route, Snapshot, Target
 from proxy.adapters import ADAPTERS
-from proxy.endpoints import Endpoint
+from proxy.endpoints import Endpoint, Metering
 from proxy.errors import Refusal, unknown_model
+from proxy.limits import Plan
+from proxy.limits.plan import plan_of
 from proxy.upstream import Origin
 
 
@@ -25,6 +27,7 @@ class Candidate:
     upstream: str
     deployment: str
     stream_usage: bool
+    cap_field: str  # what it calls a cap of the output
 
 
 class RouteTable:
@@ -33,6 +36,7 @@ class RouteTable:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._prepared: dict[tuple[str, str], Sequence[Sequence[Candidate]]] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}  # by key and model
 
     def route(self, caller: Caller, model: str, endpoint: Endpoint, now: float) -> tuple[Route, Sequence[Candidate]]:
         """The route of a model and its candidates: by priority, then at random by weight.
@@ -72,6 +76,27 @@ class RouteTable:
             raise Refusal(503, "no_upstream", f"The model '{model}' has no upstream to serve it.", kind="server_error")
         return route, candidates
 
+    def plan(self, caller: Caller, model: str, now: float) -> Plan:
+        """The checks of a caller's limits for a model, by the calendar at `now` (Unix seconds)."""
+        at = (caller.key_id, model)
+        plan = self._plans.get(at)
+        if plan is None or not plan.since <= now < plan.until:
+            entry = self.snapshot.keys.get(caller.key_id)  # it may be a newer one than the caller came by
+            plan = self._plans[at] = plan_of(entry.caller if entry is not None else caller, model, now)
+        return plan
+
+    def downshift(
+        self, caller: Caller, model: str, endpoint: Endpoint, now: float
+    ) -> tuple[Route, Sequence[Candidate]] | None:
+        """The cheaper route of a model's, where it has one that the caller may use."""
+        route = self.snapshot.routes.get(model)
+        if route is None or route.downshift is None:
+            return None
+        try:
+            return self.route(caller, route.downshift, endpoint, now)
+        except Refusal:
+            return None
+
 
 def _prepare(route: Route, endpoint: Endpoint) -> Sequence[Sequence[Candidate]]:
     """A route's candidates, a list for each priority."""
@@ -87,9 +112,19 @@ def _prepare(route: Route, endpoint: Endpoint) -> Sequence[Sequence[Candidate]]:
             upstream.name,
             target.deployment,
             upstream.stream_usage,
+            _cap_field(endpoint, upstream.provider),
         )
         tiers.setdefault(target.priority, []).append(candidate)
     return [tiers[priority] for priority in sorted(tiers)]
+
+
+def _cap_field(endpoint: Endpoint, provider: str) -> str:
+    if endpoint.metering is Metering.RESPONSES:
+        return "max_output_tokens"
+    # Reasoning models know no max_tokens; compatible servers do not always know its successor.
+    if endpoint.metering is Metering.CHAT and provider != "openai_compatible":
+        return "max_completion_tokens"
+    return "max_tokens"
 
 
 def _in_order(tiers: Sequence[Sequence[Candidate]]) -> list[Candidate]:

@@ -15,8 +15,10 @@ from core.secrets.resolver import CachingResolver, open_resolver, resolve_settin
 from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
 from core.snapshot.watch import SnapshotWatcher
+from proxy.admission import Admitter
 from proxy.app import build_app
 from proxy.calls import Gateway
+from proxy.caps import Caps
 from proxy.credentials import Credentials
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerLog
@@ -30,6 +32,7 @@ from proxy.upstream import ClientOptions, UpstreamClient
 
 if TYPE_CHECKING:
     from core.store.sole import SoleProxy
+    from proxy.limits.priming import Priming
 
 _log = logging.getLogger("aduana.proxy")
 
@@ -66,7 +69,10 @@ class Service:
         )
         self._settlement = Settlement(ledger, self._tokenizer, self.metrics)
         forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, self._keep_alive)
-        self._gateway = Gateway(settings, peppers, ledger, forwarder, self._settlement, self.metrics)
+        admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
+        caps = Caps(self._tokenizer)
+        self._gateway = Gateway(settings, peppers, caps, admitter, forwarder, self._settlement, self.metrics)
+        self._priming = _priming(ledger, database_url)
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
         self._sole = _sole_proxy(settings, database_url)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -104,6 +110,8 @@ class Service:
         await self.watcher.start()
         for work in (self._keep_alive.run(), self._keep_credentials_fresh(), self._watch_age()):
             self._run(work)
+        if self._priming is not None:
+            self._run(self._priming.run())
         # What is here now stays: the collector need not look at it again, and calls leave few cycles behind.
         gc.collect()
         gc.freeze()
@@ -124,6 +132,9 @@ class Service:
             await self._tokenizer.close()
 
     def _replace_snapshot(self, snapshot: Snapshot) -> None:
+        self._ledger.use(snapshot)
+        if self._priming is not None:
+            self._priming.use(snapshot)
         self._gateway.replace_snapshot(snapshot)
         self._run(self._credentials.keep_fresh(snapshot))
 
@@ -188,6 +199,17 @@ def _sole_proxy(settings: Settings, database_url: str) -> "SoleProxy | None":
     from core.store.sole import SoleProxy
 
     return SoleProxy(database_url)
+
+
+def _priming(ledger: LedgerLog, database_url: str) -> "Priming | None":
+    """Without Redis what was spent before is read from Postgres by this process."""
+    if isinstance(ledger, RedisLog):
+        return None
+    from proxy.ledger.spool import SpoolLog
+    from proxy.limits.priming import Priming
+
+    assert isinstance(ledger, SpoolLog)
+    return Priming(database_url, ledger)
 
 
 async def _open_ledger(settings: Settings, resolver: CachingResolver) -> LedgerLog:

@@ -15,6 +15,7 @@ from core.ledger.records import Attempt, Call, Settled, UsageSource
 from core.prices import price_at
 from proxy.endpoints import Endpoint, Metering
 from proxy.ledger import LedgerLog
+from proxy.limits import Claim
 from proxy.metering import Tokens
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
@@ -28,6 +29,7 @@ class Outcome:
     """One admitted call and what became of it, filled in on its way."""
 
     call: Call
+    claim: Claim  # what it reserved
     endpoint: Endpoint
     body: bytes  # as the caller sent it: what is counted where nothing is reported
     admitted_at: float  # Unix seconds
@@ -123,7 +125,8 @@ class Settlement:
                 (first - started) * 1000 if first is not None else None,
                 (outcome.ended - started) * 1000,
                 outcome.attempts,
-            )
+            ),
+            outcome.claim,
         )
         self._metrics.settled(outcome.call.endpoint, outcome.status, tokens, outcome.ended - started)
 

@@ -4,7 +4,7 @@ An incarnation that was not heard for a lease is taken for dead only where its s
 end, all that time: an outage of the writer, Redis or Postgres must make no orphans.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -41,24 +41,40 @@ def streams_with_open_calls(connection: psycopg.Connection[Any]) -> set[str]:
     return {stream for (stream,) in connection.execute(_STREAMS_WITH_OPEN_CALLS).fetchall()}
 
 
-def estimate(connection: psycopg.Connection[Any], stream: str, lease: float) -> int:
-    """Turn the orphans of a stream whose end was just reached into rows. `lease`: seconds. Returns how many."""
+def estimate(
+    connection: psycopg.Connection[Any], stream: str, lease: float, before_commit: Callable[[], None] = lambda: None
+) -> int:
+    """Turn the orphans of a stream whose end was just reached into rows. `lease`: seconds. Returns how many.
+
+    `before_commit` is called where there are any; where it raises, nothing has happened.
+    """
     with connection.transaction():
         if not lock(connection, stream):
             return 0
         looked = connection.execute(_LOOK, {"stream": stream, "lease": lease}).fetchone()
         if looked is None or not looked[0]:
             return 0
-        return _estimate(connection, stream, lease)
+        count = _estimate(connection, stream, lease)
+        if count:
+            before_commit()
+        return count
 
 
-def estimate_forgotten(connection: psycopg.Connection[Any], streams: Iterable[str], lease: float) -> int:
+def estimate_forgotten(
+    connection: psycopg.Connection[Any],
+    streams: Iterable[str],
+    lease: float,
+    before_commit: Callable[[str], None] = lambda _: None,
+) -> int:
     """The same for streams that no writer can read, after a day of silence."""
     count = 0
     for stream in streams:
         with connection.transaction():
             if lock(connection, stream):
-                count += _estimate(connection, stream, max(_FORGOTTEN, 4 * lease))
+                found = _estimate(connection, stream, max(_FORGOTTEN, 4 * lease))
+                if found:
+                    before_commit(stream)
+                count += found
     return count
 
 

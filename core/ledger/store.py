@@ -5,7 +5,7 @@ is whose is settled by a row lock; nothing here reads Redis or files.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ INSERT INTO ledger_watermarks (stream, incarnation, seq, heard_at)
 SELECT %(stream)s, incarnation, seq, now() FROM unnest(%(incarnations)s::uuid[], %(seqs)s::bigint[]) w (incarnation, seq)
 ON CONFLICT (stream, incarnation) DO UPDATE SET seq = excluded.seq, heard_at = excluded.heard_at
 """
+_ALL_WATERMARKS = "SELECT incarnation, seq FROM ledger_watermarks WHERE stream = %(stream)s"
 _CLOSE_CALLS = "DELETE FROM admitted_calls WHERE id = ANY(%(ids)s) RETURNING id"
 _COPY_OPEN = "COPY admitted_calls (id, stream, incarnation, record) FROM STDIN (FORMAT binary)"
 _OPEN_CALL = """
@@ -103,26 +104,42 @@ def lock(connection: psycopg.Connection[Any], stream: str) -> bool:
     return connection.execute(_LOCK, {"stream": stream}).fetchone() is not None
 
 
-def commit(connection: psycopg.Connection[Any], stream: str, batches: Sequence[Batch]) -> Committed | None:
+def watermarks_of(connection: psycopg.Connection[Any], stream: str) -> dict[UUID, int]:
+    """How far each incarnation's records of a stream are in Postgres."""
+    return dict(connection.execute(_ALL_WATERMARKS, {"stream": stream}).fetchall())
+
+
+def commit(
+    connection: psycopg.Connection[Any],
+    stream: str,
+    batches: Sequence[Batch],
+    before_correction: Callable[[], None] = lambda: None,
+) -> Committed | None:
     """Bring a stream's oldest records into Postgres; None while another writer has the stream.
 
-    A record that Postgres refuses is mended or put aside, and never keeps the others back. Raises
+    `before_correction` is called before a transaction that replaces estimates commits; where it raises, nothing of the
+    transaction happens. A record that Postgres refuses is mended or put aside, and never keeps the others back. Raises
     `psycopg.OperationalError` when Postgres went away: nothing, or all of it, has happened, and the watermark tells.
     """
     try:
         try:
-            return _commit(connection, stream, batches, one_by_one=False)
+            return _commit(connection, stream, batches, before_correction, one_by_one=False)
         except psycopg.errors.CheckViolation:  # a row was on its way to the default partition when its month was made
-            return _commit(connection, stream, batches, one_by_one=False)
+            return _commit(connection, stream, batches, before_correction, one_by_one=False)
     except Exception as error:
         if not _blames_a_record(error):
             raise
         _log.warning("a batch of %s was refused (%s); its records are taken one by one", stream, type(error).__name__)
-        return _commit(connection, stream, batches, one_by_one=True)
+        return _commit(connection, stream, batches, before_correction, one_by_one=True)
 
 
 def _commit(
-    connection: psycopg.Connection[Any], stream: str, batches: Sequence[Batch], *, one_by_one: bool
+    connection: psycopg.Connection[Any],
+    stream: str,
+    batches: Sequence[Batch],
+    before_correction: Callable[[], None],
+    *,
+    one_by_one: bool,
 ) -> Committed | None:
     with connection.transaction():
         if not lock(connection, stream):
@@ -142,6 +159,8 @@ def _commit(
         for incarnation, seq, record in work.rejected:
             reject(connection, stream, incarnation, seq, record.reason, record.data)
         rollups.write(connection)
+        if corrected:
+            before_correction()
         connection.execute(
             _RAISE_WATERMARKS,
             {"stream": stream, "incarnations": list(watermarks), "seqs": list(watermarks.values())},

@@ -17,6 +17,7 @@ from core.seed.reading import Entry, Findings
 
 PROVIDERS = ("azure_openai", "openai", "openai_compatible")
 PERIODS = ("day", "week", "month", "total")
+_DEFAULT_ALERTS = ("0.8", "1")  # shares of a budget's amount
 ON_EXCEEDED = ("block", "throttle", "downshift")
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -260,7 +261,7 @@ class _SeedReader:
 
     def _other_route(self, entry: Entry, key: str, model: str | None) -> str | None:
         other = self._refer("route", entry, key)
-        if other is not None:
+        if other is not None and key == "fallback":
             self._gathered.unenforced.add(key)
         if other is not None and other == model:
             self._findings.wrong(entry.place_of(key), f"{key} names the route itself")
@@ -346,7 +347,6 @@ class _SeedReader:
             "on_exceeded": on_exceeded,
             "throttle": throttle,
         }
-        self._gathered.unenforced.add("budgets")
         self._add("budget", (scope, period), values, entry, "scope")
 
     def _scope(self, entry: Entry, scope: str) -> str | None:
@@ -372,6 +372,8 @@ class _SeedReader:
         return {key: limit for key, limit in limits.items() if limit is not None}
 
     def _alerts(self, entry: Entry) -> list[str]:
+        if entry.node("alerts") is None:
+            return list(_DEFAULT_ALERTS)
         alerts: list[str] = []
         for node in entry.items("alerts"):
             value = plain(node)

@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
-from core.money import NANO_PER_USD
+from core.limits import Budget, Family, OnExceeded, Period, Rate, Rules, Scope, ScopeKind
+from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of, together
+from core.money import NANO_PER_USD, nano_usd
 from core.policies import Policy, PolicyError, effective
 from core.prices import Price
 from core.snapshot import Caller, EffectivePolicy, KeyEntry, Route, SealedSecret, Snapshot, Target, Upstream
-from core.snapshot.rows import PriceRow, Rows, UpstreamRow
+from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, PriceRow, Rows, TeamRow, UpstreamRow
 
 _log = logging.getLogger("aduana.snapshot")
 
@@ -29,41 +31,102 @@ Prices = Mapping[tuple[str, str], tuple[Price, ...]]  # by provider and model, n
 def build(rows: Rows, read_at: float) -> Snapshot:
     """The snapshot of some rows. Pure but for its log; some tenths of a second for 10,000 keys, so for a thread."""
     upstreams = {row.id: upstream for row in rows.upstreams if (upstream := _upstream(row)) is not None}
+    callers = _Callers(rows)
     return Snapshot(
         version=rows.version,
         read_at=read_at,
-        keys=_keys(rows),
+        keys=callers.keys(),
         routes=_routes(rows, upstreams),
         upstreams={upstream.name: upstream for upstream in upstreams.values()},
         clients=frozenset(row.id for row in rows.clients),
+        families=callers.families,
         sealed_secrets={
             row.name: SealedSecret(row.name, row.master_key_version, row.nonce, row.ciphertext) for row in rows.secrets
         },
     )
 
 
-def _keys(rows: Rows) -> dict[str, KeyEntry]:
-    clients = {row.id: row for row in rows.clients}
-    teams = {row.id: row for row in rows.teams}
-    apps = {row.id: row for row in rows.apps}
-    policies = _EffectivePolicies(rows)
-    keys: dict[str, KeyEntry] = {}
-    for row in rows.keys:
-        app = apps.get(row.app_id)
-        team = teams.get(app.team_id) if app is not None else None
-        client = clients.get(team.client_id) if team is not None else None
-        if app is None or team is None or client is None:
-            continue  # under something that was removed
+class _Callers:
+    """Works out whom each key stands for: its policies' common ground, and the rules of its levels."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._clients = {row.id: row for row in rows.clients}
+        self._teams = {row.id: row for row in rows.teams}
+        self._apps = {row.id: row for row in rows.apps}
+        self._policies = _EffectivePolicies(rows)
+        self._budgets = _budgets(rows)
+        self._levels: dict[str, Level] = {}  # by scope, as budgets say it
+        self._zones: dict[bytes, str] = {}  # of clients
+        self._rules: dict[tuple[str, str], Rules] = {}  # of keys that have none of their own, by app
+        self.families: dict[bytes, tuple[Family, ...]] = {}
+
+    def keys(self) -> dict[str, KeyEntry]:
+        """All keys by id; the families of their clients are known after it."""
+        found: list[tuple[KeyRow, AppRow, TeamRow, ClientRow]] = []
+        of_clients: dict[bytes, dict[str, Level]] = defaultdict(dict)
+        for row in self._rows.keys:
+            app = self._apps.get(row.app_id)
+            team = self._teams.get(app.team_id) if app is not None else None
+            client = self._clients.get(team.client_id) if team is not None else None
+            if app is None or team is None or client is None:
+                continue  # under something that was removed
+            found.append((row, app, team, client))
+            of_clients[client.id].update(self._levels_of(row, app, team, client))
+        self.families = {client: families_of(levels.values()) for client, levels in of_clients.items()}
+        return {row.id: self._entry(row, app, team, client) for row, app, team, client in found}
+
+    def _entry(self, row: KeyRow, app: AppRow, team: TeamRow, client: ClientRow) -> KeyEntry:
         caller = Caller(
             key_id=row.id,
             app_id=app.id,
             team_id=team.id,
             client_id=client.id,
             name=f"{client.name}/{team.name}/{app.name}/{row.name}",
-            policy=policies.of(client.policy_id, team.policy_id, app.policy_id, row.policy_id),
+            policy=self._policies.of(client.policy_id, team.policy_id, app.policy_id, row.policy_id),
+            rules=self._rules_of(row, app, team, client),
         )
-        keys[row.id] = KeyEntry(row.id, row.digest, row.pepper_version, caller, row.disabled, row.expires_at)
-    return keys
+        return KeyEntry(row.id, row.digest, row.pepper_version, caller, row.disabled, row.expires_at)
+
+    def _rules_of(self, row: KeyRow, app: AppRow, team: TeamRow, client: ClientRow) -> Rules:
+        levels = self._levels_of(row, app, team, client)
+        own = levels[f"key:{client.name}/{team.name}/{app.name}/{row.name}"]
+        families = self.families[client.id]
+        if own != NOTHING:
+            return together(tuple(levels.values()), families)
+        shared = (client.name, f"{team.name}/{app.name}")
+        rules = self._rules.get(shared)
+        if rules is None:
+            rules = self._rules[shared] = together(tuple(levels.values()), families)
+        return rules
+
+    def _levels_of(self, row: KeyRow, app: AppRow, team: TeamRow, client: ClientRow) -> dict[str, Level]:
+        zone = self._zones.get(client.id)
+        if zone is None:
+            policy = self._policies.named(client.policy_id)
+            zone = self._zones[client.id] = (policy.time_zone if policy is not None else None) or UTC
+        of_team, of_app = f"{client.name}/{team.name}", f"{client.name}/{team.name}/{app.name}"
+        scopes = (
+            (ScopeKind.CLIENT, client.id.hex(), client.name, client.policy_id),
+            (ScopeKind.TEAM, team.id.hex(), of_team, team.policy_id),
+            (ScopeKind.APP, app.id.hex(), of_app, app.policy_id),
+            (ScopeKind.KEY, row.id, f"{of_app}/{row.name}", row.policy_id),
+        )
+        return {f"{kind}:{name}": self._level(kind, id, name, policy, zone) for kind, id, name, policy in scopes}
+
+    def _level(self, kind: ScopeKind, id: str, name: str, policy_id: bytes | None, zone: str) -> Level:
+        at = f"{kind}:{name}"
+        level = self._levels.get(at)
+        if level is None:
+            rows = self._budgets.get(at, ())
+            if policy_id is None and not rows:
+                level = NOTHING
+            else:
+                scope = Scope(kind, id, name)
+                budgets = [budget for row in rows if (budget := _budget(row, scope, zone)) is not None]
+                level = level_of(scope, self._policies.named(policy_id), budgets, zone)
+            self._levels[at] = level
+        return level
 
 
 class _EffectivePolicies:
@@ -72,6 +135,10 @@ class _EffectivePolicies:
     def __init__(self, rows: Rows) -> None:
         self._policies = {row.id: _policy(row.id, row.settings) for row in rows.policies}
         self._known: dict[tuple[bytes | None, ...], EffectivePolicy] = {}
+
+    def named(self, id: bytes | None) -> Policy | None:
+        """One level's own policy."""
+        return None if id is None else self._policies.get(id)
 
     def of(self, *levels: bytes | None) -> EffectivePolicy:
         known = self._known.get(levels)
@@ -146,6 +213,33 @@ def _prices(rows: list[PriceRow]) -> Prices:
             whole.append(Price(effective_from, entry, cached, units["output_token"]))
         prices[(provider, model)] = tuple(whole)
     return prices
+
+
+def _budgets(rows: Rows) -> dict[str, list[BudgetRow]]:
+    """By scope. One that is for nobody who is there is left out where its scope is looked up: it holds for nobody."""
+    found: dict[str, list[BudgetRow]] = defaultdict(list)
+    for row in rows.budgets:
+        found[row.scope].append(row)
+    return found
+
+
+def _budget(row: BudgetRow, scope: Scope, time_zone: str) -> Budget | None:
+    try:
+        limits = msgspec.json.decode(row.throttle, type=dict[str, int] | None) if row.throttle is not None else None
+        return Budget(
+            id=row.id.hex(),
+            scope=scope,
+            period=Period(row.period),
+            time_zone=time_zone,
+            amount=nano_usd(row.amount_usd),
+            on_exceeded=OnExceeded(row.on_exceeded),
+            throttle=tuple(Rate(name, scope, unit, limits[name]) for name, unit in RATES if limits and name in limits),
+            credit=nano_usd(row.credit_usd),
+            credit_start=int(row.credit_start),
+        )
+    except (ValueError, msgspec.DecodeError) as error:
+        _log.error("the budget of %s cannot be read and does not bind: %s", row.scope, error)
+        return None
 
 
 def _nano_per_million(usd: Decimal, per: int) -> int:

@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from psycopg import IsolationLevel
 
-FORMAT = 1
+FORMAT = 2
 """Of the serialised rows; raised whenever a struct of this module changes."""
 
 _BATCH = 500  # rows turned into objects at once: the interpreter's lock is held for so long
@@ -92,6 +92,17 @@ class PriceRow(Row, array_like=True, frozen=True, gc=False):
     effective_from: float  # Unix seconds
 
 
+class BudgetRow(Row, array_like=True, frozen=True, gc=False):
+    id: bytes
+    scope: str  # client:a | team:a/b | app:a/b/c | key:a/b/c/d
+    period: str
+    amount_usd: Decimal
+    on_exceeded: str
+    throttle: bytes | None  # JSON
+    credit_usd: Decimal
+    credit_start: float  # Unix seconds; 0: none
+
+
 class SecretRow(Row, array_like=True, frozen=True, gc=False):
     name: str
     master_key_version: int
@@ -112,6 +123,7 @@ class Rows(msgspec.Struct, frozen=True):
     routes: list[RouteRow]
     targets: list[TargetRow]
     prices: list[PriceRow]
+    budgets: list[BudgetRow]
     secrets: list[SecretRow]
 
 
@@ -207,6 +219,15 @@ def read_rows(connection: psycopg.Connection[Any]) -> Rows:
                 """
                 SELECT provider, model, unit, usd, per, extract(epoch FROM effective_from)::float8
                   FROM prices ORDER BY effective_from DESC
+                """,
+            ),
+            budgets=_read(
+                cursor,
+                BudgetRow,
+                """
+                SELECT uuid_send(id), scope, period, amount_usd, on_exceeded, convert_to(throttle::text, 'UTF8'),
+                       credit_usd, coalesce(extract(epoch FROM credit_start), 0)::float8
+                  FROM budgets WHERE removed_at IS NULL ORDER BY scope, period
                 """,
             ),
             secrets=_read(

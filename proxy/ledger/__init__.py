@@ -6,6 +6,8 @@ It never waits for Postgres, and only `admit` waits for anything.
 from typing import Protocol
 
 from core.ledger.records import Admitted, Settled
+from core.snapshot import Snapshot
+from proxy.limits import Claim, Verdict
 
 
 class LedgerError(Exception):
@@ -28,6 +30,10 @@ class LedgerFull(LedgerError):
         self.retry_after = retry_after  # seconds
 
 
+class RulesChanged(LedgerError):
+    """The claim was made by rules that are out of force, or its answer was lost: make it anew and ask again."""
+
+
 class LedgerLog(Protocol):
     """What `admit` and `settle` write to; one adapter for Redis streams, one for spool files."""
 
@@ -39,18 +45,25 @@ class LedgerLog(Protocol):
         """Hand on what can be handed on within a second or two, and stop."""
         ...
 
-    async def admit(self, record: Admitted, *, required: bool) -> None:
-        """Write down that a call may be forwarded: one round trip, shared by all admissions of one turn of the loop.
+    def use(self, snapshot: Snapshot) -> None:
+        """From here on calls are counted by the rules of this snapshot."""
+        ...
 
-        `required`: raise `LedgerUnavailable` where it cannot be confirmed (the record is then voided); otherwise the
-        record stays in memory, is sent when Redis is back, and the call goes on. Raises `LedgerFull` when the buffer is
-        used up and the installation refuses; where it allows, the call goes on unrecorded and is counted in `dropped`.
-        A call whose admission raised, or was cancelled, has no row and must not be settled.
+    async def admit(self, record: Admitted, claim: Claim, *, required: bool) -> Verdict:
+        """Check a call against its limits and write down that it may be forwarded, in one round trip, shared by all
+        admissions of one turn of the loop. A denied call leaves no record.
+
+        `required`: raise `LedgerUnavailable` where it cannot be confirmed (the record is then voided); otherwise this
+        process's own counters decide, the record stays in memory and is sent when Redis is back. Raises `LedgerFull`
+        when the buffer is used up and the installation refuses; where it allows, the call goes on unrecorded and
+        unlimited and is counted in `dropped`. Raises `RulesChanged` where the claim has to be made anew.
+        A call whose admission was denied, raised, or was cancelled, has no row and must not be settled.
         """
         ...
 
-    def settle(self, record: Settled) -> None:
-        """Write down how an admitted call ended. Never waits, never fails."""
+    def settle(self, record: Settled, claim: Claim) -> None:
+        """Write down how an admitted call ended, and put what it used in the place of what it reserved. Never waits,
+        never fails."""
         ...
 
     @property

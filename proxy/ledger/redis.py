@@ -10,6 +10,7 @@ import logging
 import random
 import ssl
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,18 @@ from uuid import UUID, uuid4
 
 from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode, encode_settled
 from core.settings import Settings
-from proxy.ledger import LedgerFull, LedgerUnavailable
+from core.snapshot import Snapshot
+from proxy.ledger import LedgerFull, LedgerUnavailable, RulesChanged
 from proxy.ledger.connection import RedisConnection, RedisRefused, command, parse_redis_url
-from proxy.ledger.stream import ClientStream
+from proxy.ledger.stream import AGAIN, ClientStream, OpenCall
+from proxy.limits import UNLIMITED, Claim, Verdict, operations
+from proxy.limits.memory import MemoryLimiter
+from proxy.limits.plan import verdict_of
 
 _log = logging.getLogger("aduana.ledger")
 
-_APPEND = (Path(__file__).parent / "append.lua").read_bytes()
-_APPEND_SHA = hashlib.sha1(_APPEND, usedforsecurity=False).hexdigest()  # Redis names scripts by it
+_APPLY = (Path(__file__).parent / "apply.lua").read_bytes()
+_APPLY_SHA = hashlib.sha1(_APPLY, usedforsecurity=False).hexdigest()  # Redis names scripts by it
 _TICKS_A_TIMEOUT = 4
 _CHUNK = 250  # records sent again in one command
 _MOST_A_COMMAND = 1000
@@ -32,6 +37,7 @@ _POLL = 1.0  # seconds between questions for the watermark while nothing else is
 _OOM_PATIENCE = 5.0  # seconds of Redis being out of memory before the buffer counts as full
 _LONGEST_BACKOFF = 2.0
 _CLOSING = 2.0
+_GATE_POLL = 0.02  # seconds between two looks at a closed gate
 
 
 class RedisLog:
@@ -50,7 +56,10 @@ class RedisLog:
         self._timeout = settings.redis_timeout
         self._tick_seconds = settings.redis_timeout / _TICKS_A_TIMEOUT
         self._poll_ticks = max(1, round(_POLL / self._tick_seconds))
+        self._lease_seconds = settings.lease_seconds
         self._heartbeat_seconds = settings.lease_seconds / 4
+        self._limiter = MemoryLimiter(settings.lease_seconds)  # for callers who are served while Redis is away
+        self._snapshot: Snapshot | None = None
         self._limit = settings.ledger_buffer_calls
         self._allow_unrecorded = settings.on_ledger_full == "allow"
         self._streams: dict[bytes, ClientStream] = {}
@@ -112,50 +121,93 @@ class RedisLog:
         for stream in self._streams.values():
             stream.expire(self._tick + 1)
 
-    async def admit(self, record: Admitted, *, required: bool) -> None:
-        """See `LedgerLog.admit`. A call whose admission raised (or was cancelled) must not be settled."""
+    def use(self, snapshot: Snapshot) -> None:
+        """See `LedgerLog.use`."""
+        self._snapshot = snapshot
+        for stream in self._streams.values():
+            if self._count(stream):
+                self._out_of_step(stream)  # what waits to be sent was made for other counters
+
+    async def admit(self, record: Admitted, claim: Claim, *, required: bool) -> Verdict:
+        """See `LedgerLog.admit`. A call whose admission raised (or was cancelled, or denied) must not be settled."""
         if (self._held >= self._limit or self._oom_since is not None) and self._is_full():
             if not self._allow_unrecorded:
                 raise LedgerFull(retry_after=5.0)
             self._dropped += 1
-            return
-        away = self._connection is None and self._loop.time() - self._lost_at > self._timeout
-        if away and required:
-            raise LedgerUnavailable(retry_after=1.0)
+            return UNLIMITED
+        stream = self._streams.get(record.call.client_id) or self._new_stream(record.call.client_id)
+        if self._is_away(stream):
+            if required:
+                raise LedgerUnavailable(retry_after=1.0)
+            return self._admit_here(stream, encode(record), claim)
+        if claim.plan.families != stream.families:
+            raise RulesChanged
 
-        call = record.call
-        stream = self._streams.get(call.client_id) or self._new_stream(call.client_id)
-        data = encode(record)
-        seq = stream.number(data)
-        stream.admissions[seq] = data
-        stream.open[call.id] = seq
+        call = stream.admit(encode(record), claim, operations.admit(claim), self._tick)
+        stream.pending_waiters.append(call)
         self._held += 1
         if not stream.dirty:
             self._mark(stream)
-        if away:
-            return  # nobody is there to confirm it: it is sent when Redis is back
-
-        waiter: asyncio.Future[bool] = self._loop.create_future()
-        stream.waiters.append((seq, waiter, self._tick))
+        call.waiter = self._loop.create_future()
+        stream.waiters.append(call)
         try:
-            confirmed = await waiter
+            raw = await call.waiter
         except asyncio.CancelledError:
-            self._void(stream, call.id)
+            self._void(stream, call)
             raise
-        if not confirmed and required:
-            self._void(stream, call.id)
-            raise LedgerUnavailable(retry_after=1.0)
+        if raw is None:
+            if required:
+                self._void(stream, call)
+                raise LedgerUnavailable(retry_after=1.0)
+            return self._ask_here(stream, call)
+        if raw is AGAIN:
+            raise RulesChanged
+        return verdict_of(claim.plan, raw, time.time())
 
-    def settle(self, record: Settled) -> None:
+    def settle(self, record: Settled, claim: Claim) -> None:
         """See `LedgerLog.settle`. What was never recorded as admitted (the buffer was full) is left out."""
-        call = record.call
-        stream = self._streams.get(call.client_id)
-        if stream is None:
+        stream = self._streams.get(record.call.client_id)
+        call = None if stream is None else stream.open.pop(record.call.id, None)
+        if stream is None or call is None:
             return
-        admission = stream.open.pop(call.id, None)
-        if admission is None:
-            return
-        self._end(stream, admission, encode_settled(record))
+        data = encode_settled(record)
+        tokens = record.input_tokens + record.output_tokens
+        operation = operations.settle(claim.id, tokens, record.cost_nano_usd, stream.counters(claim, data))
+        if call.limiter is not None:
+            call.limiter.settle(operation, time.time_ns() // 1000)
+        self._end(stream, call, data, operation)
+
+    def _is_away(self, stream: ClientStream) -> bool:
+        """Whether Redis has not counted for this client for longer than a call waits."""
+        since = self._lost_at if self._connection is None else stream.shut_out_at
+        return since is not None and self._loop.time() - since > self._timeout
+
+    # ── While Redis is away ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _admit_here(self, stream: ClientStream, record: bytes, claim: Claim) -> Verdict:
+        """By the limits of this process alone; the record is sent when Redis is back."""
+        verdict = self._ask_limiter(claim)
+        if verdict.admitted:
+            call = stream.admit(record, claim, operations.hold(claim), self._tick)
+            call.limiter = self._limiter
+            self._held += 1
+            if not stream.dirty:
+                self._mark(stream)
+        return verdict
+
+    def _ask_here(self, stream: ClientStream, call: OpenCall) -> Verdict:
+        """The same for a call that is numbered already and was not answered in time."""
+        verdict = self._ask_limiter(call.claim)
+        if verdict.admitted:
+            call.limiter = self._limiter
+        else:
+            self._void(stream, call)
+        return verdict
+
+    def _ask_limiter(self, claim: Claim) -> Verdict:
+        now = time.time_ns() // 1000
+        raw = self._limiter.admit(operations.admit(claim), str(self.incarnation), now)
+        return verdict_of(claim.plan, raw, now / 1e6)
 
     # ── Numbering ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,20 +217,25 @@ class RedisLog:
         return self._oom_since is not None and self._loop.time() - self._oom_since > _OOM_PATIENCE
 
     def _new_stream(self, client: bytes) -> ClientStream:
-        stream = self._streams[client] = ClientStream(client, self.incarnation, _APPEND_SHA)
-        stream.appended = partial(self._appended, stream)
+        stream = self._streams[client] = ClientStream(client, self.incarnation, _APPLY_SHA, self._lease_seconds)
+        stream.answered = partial(self._answered, stream)
         stream.asked = partial(self._asked, stream)
         stream.synced = self._connection is not None  # a new incarnation starts at 1 in every life of Redis
+        self._count(stream)
         return stream
 
-    def _void(self, stream: ClientStream, event_id: bytes) -> None:
-        admission = stream.open.pop(event_id, None)
-        if admission is not None:
-            self._end(stream, admission, encode(Voided(event_id)))
+    def _count(self, stream: ClientStream) -> bool:
+        snapshot = self._snapshot
+        if snapshot is None:
+            return False
+        return stream.count_by(snapshot.families.get(stream.client, ()), snapshot.version)
 
-    def _end(self, stream: ClientStream, admission: int, data: bytes) -> None:
-        stream.admissions.pop(admission, None)
-        stream.ends[stream.number(data)] = data
+    def _void(self, stream: ClientStream, call: OpenCall) -> None:
+        if stream.open.pop(call.claim.id, None) is not None:
+            self._end(stream, call, encode(Voided(call.claim.id)), operations.void(call.claim.id))
+
+    def _end(self, stream: ClientStream, call: OpenCall, record: bytes, operation: bytes) -> None:
+        stream.end(call, record, operation)
         if not stream.dirty:
             self._mark(stream)
 
@@ -197,32 +254,64 @@ class RedisLog:
         connection = self._connection
         for stream in dirty:
             stream.dirty = False
-            pending, stream.pending = stream.pending, []
-            if connection is None or not stream.synced or not pending:
-                continue  # it is taken from the tables when the stream is in step again
-            first = stream.pending_from
-            for start in range(0, len(pending), _MOST_A_COMMAND):
-                commands.append(stream.append_command(first + start, pending[start : start + _MOST_A_COMMAND]))
-                connection.expect(stream.appended)
+            if connection is None or not stream.synced:
+                stream.forget_pending()
+                continue
+            while stream.pending:
+                first, arguments, waiters = stream.take(_MOST_A_COMMAND)
+                commands.append(stream.command(first, arguments))
+                stream.in_flight.append(waiters)
+                connection.expect(stream.answered)
         if commands and connection is not None:
             connection.write(commands[0] if len(commands) == 1 else b"".join(commands))
 
-    def _appended(self, stream: ClientStream, reply: Any) -> None:
-        stream.heard_tick = self._tick
-        if type(reply) is not list:
-            self._refused(stream, reply)
+    def _answered(self, stream: ClientStream, reply: Any) -> None:
+        """What Redis says to records that were sent as they were numbered."""
+        waiters = self._heard(stream, reply)
+        if waiters is None:
             return
-        last, watermark = reply
-        if watermark > stream.watermark:
-            self._held -= stream.commit(watermark)
-        if last > stream.acked:
+        last = reply[0]
+        if last >= stream.acked:
+            stream.acked = last
             self._oom_since = None
-            stream.acknowledge(last)
-        elif last < stream.acked:
+            self._deliver(stream, waiters, reply[4])
+        if (last < stream.acked or stream.unregistered) and stream.synced:
             self._resynchronise(stream)
 
+    def _heard(self, stream: ClientStream, reply: Any) -> Sequence[OpenCall] | None:
+        """What every reply tells. None: nothing of the command was done; what it carried is sent again."""
+        stream.heard_tick = self._tick
+        waiters = stream.in_flight.popleft()
+        if type(reply) is not list:
+            self._refused(stream, reply)
+            return None
+        _, watermark, gate, known, _ = reply
+        if watermark > stream.watermark:
+            self._held -= stream.commit(watermark)
+        if gate:
+            if stream.shut_out_at is None:
+                stream.shut_out_at = self._loop.time()
+            stream.synced = stream.asking = False
+            self._ask_soon(stream)
+            return None
+        stream.shut_out_at = None
+        if not known:
+            stream.unregistered = True
+        return waiters
+
+    def _deliver(self, stream: ClientStream, waiters: Sequence[OpenCall], verdicts: Sequence[Sequence[int]]) -> None:
+        for call, verdict in zip(waiters, verdicts, strict=False):  # none of them where the command was not taken
+            if verdict[0]:
+                call.confirmed = True
+            else:
+                stream.admissions.pop(call.seq, None)
+                if call.waits:
+                    stream.open.pop(call.claim.id, None)
+                    self._held -= 1
+            call.answer(verdict)
+
     def _refused(self, stream: ClientStream, error: Any) -> None:
-        """Nothing of the command was done: what it carried, and what follows it, is sent again."""
+        """An error: what the command carried, and what follows it, is sent again."""
         text = str(error)
         stream.synced = stream.asking = False
         if text.startswith("OOM"):
@@ -236,44 +325,84 @@ class RedisLog:
             return
         if text.startswith("NOSCRIPT"):
             connection.expect(lambda _: None)
-            connection.write(command("SCRIPT", "LOAD", _APPEND))
+            connection.write(command("SCRIPT", "LOAD", _APPLY))
             self._resynchronise(stream)
             return
         connection.abort(f"Redis refused a ledger record: {text}")  # READONLY, LOADING, ...: find the right one
 
     # ── Being in step with Redis ────────────────────────────────────────────────────────────────────────────────────
 
+    def _out_of_step(self, stream: ClientStream) -> None:
+        stream.synced = False
+        self._resynchronise(stream)
+
     def _resynchronise(self, stream: ClientStream) -> None:
         """Ask how far Redis has this stream, then send what follows."""
         stream.synced = False
         if not stream.asking and self._tick >= stream.retry_tick and self._connection is not None:
             stream.asking = True
-            self._connection.expect(stream.asked)
-            self._connection.write(stream.append_command(0, []))
+            self._send(self._connection, stream, stream.command(0, []), ())
+
+    def _ask_soon(self, stream: ClientStream) -> None:
+        """The client's gate is closed, or our snapshot is old: neither lasts."""
+        if not stream.asks_soon:
+            stream.asks_soon = True
+            self._loop.call_later(_GATE_POLL, self._ask_at_the_gate, stream)
+
+    def _ask_at_the_gate(self, stream: ClientStream) -> None:
+        stream.asks_soon = False
+        if not stream.synced:
+            self._resynchronise(stream)
+
+    def _send(
+        self, connection: RedisConnection, stream: ClientStream, data: bytes, waiters: Sequence[OpenCall]
+    ) -> None:
+        connection.expect(stream.asked)
+        stream.in_flight.append(waiters)
+        connection.write(data)
 
     def _asked(self, stream: ClientStream, reply: Any) -> None:
         """Redis says how far it has the stream: send what follows, a chunk at a time, until nothing is left."""
         stream.asking = False
-        stream.heard_tick = self._tick
-        if type(reply) is not list:
-            self._refused(stream, reply)
+        waiters = self._heard(stream, reply)
+        if waiters is None:
             return
-        last, watermark = reply
-        if watermark > stream.watermark:
-            self._held -= stream.commit(watermark)
+        last = reply[0]
         if last > stream.acked:
             self._oom_since = None
-        base = max(last, stream.watermark)
-        stream.acknowledge(base)
-        records = stream.after(base, _CHUNK)
-        if not records:
+        self._deliver(stream, waiters, reply[4])
+        stream.acked = base = max(last, stream.watermark)
+        if stream.in_flight:  # one of several commands of leases
+            return
+        for call in stream.doubtful(base):
+            self._put_back(stream, call, base)
+        connection = self._connection
+        assert connection is not None  # the reply has just come from it
+        if stream.unregistered:
+            stream.unregistered = False
+            holds = stream.holds(base)
+            for start in range(0, len(holds), _CHUNK):
+                self._send(connection, stream, stream.command(0, [], holds[start : start + _CHUNK]), ())
+            if holds:
+                stream.asking = True
+                return
+        arguments, waiters = stream.after(base, _CHUNK)
+        if not arguments:
             stream.synced = True
             return
         stream.asking = True
-        assert self._connection is not None  # the reply has just come from it
-        self._connection.expect(stream.asked)
         # Below the watermark nothing is kept: where Redis forgot that much, the stream goes on from there.
-        self._connection.write(stream.append_command(base + 1, records, reset=last < base))
+        self._send(connection, stream, stream.command(base + 1, arguments, reset=last < base), waiters)
+
+    def _put_back(self, stream: ClientStream, call: OpenCall, base: int) -> None:
+        """A waiting admission that will be asked anew: where Redis has it, it is voided, else it never was."""
+        if call.seq <= base:
+            self._void(stream, call)
+        else:
+            stream.open.pop(call.claim.id, None)
+            stream.admissions.pop(call.seq, None)
+            self._held -= 1
+        call.answer(AGAIN)
 
     async def _keep_connected(self, tried: asyncio.Event) -> None:
         backoff = 0.05
@@ -282,7 +411,7 @@ class RedisLog:
             try:
                 async with asyncio.timeout(self._timeout):
                     connection = await RedisConnection.open(self._address, self._tls)
-                    await connection.call("SCRIPT", "LOAD", _APPEND)
+                    await connection.call("SCRIPT", "LOAD", _APPLY)
             except (OSError, RedisRefused, TimeoutError) as error:
                 if not silent:
                     _log.warning("the ledger's Redis at %r is away: %s", self._address, error or "no answer in time")
@@ -303,8 +432,10 @@ class RedisLog:
             reason = await connection.lost
             self._connection = None
             self._lost_at = self._loop.time()
+            self._limiter = MemoryLimiter(self._lease_seconds)
             for stream in self._streams.values():
                 stream.synced = stream.asking = False
+                stream.in_flight.clear()
             _log.warning("lost the ledger's Redis: %s; %d calls are kept here", reason, self._held)
             silent = True
 
@@ -324,8 +455,7 @@ class RedisLog:
         for stream in self._streams.values():
             stream.expire(tick - _TICKS_A_TIMEOUT)
             if heartbeat and stream.open:
-                beat = encode(Heartbeat(time.time_ns() // 1_000_000))
-                stream.admissions[stream.number(beat)] = beat
+                stream.number(operations.NONE, encode(Heartbeat(time.time_ns() // 1_000_000)))
                 if not stream.dirty:
                     self._mark(stream)
             if connection is None:
@@ -334,5 +464,6 @@ class RedisLog:
                 self._resynchronise(stream)
             elif not stream.settled and tick - stream.heard_tick >= self._poll_ticks:
                 stream.heard_tick = tick
-                connection.expect(stream.appended)
-                connection.write(stream.append_command(0, []))
+                connection.expect(stream.answered)
+                stream.in_flight.append(())
+                connection.write(stream.command(0, []))

@@ -9,14 +9,20 @@ import logging
 import os
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode, encode_settled
+from core.ledger.records import Admitted, Heartbeat, Settled, encode, encode_settled
+from core.limits import Family
 from core.settings import Settings
-from proxy.ledger import LedgerFull
+from core.snapshot import Snapshot
+from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.frames import frame
+from proxy.limits import UNLIMITED, Claim, Verdict, operations
+from proxy.limits.memory import MemoryLimiter
+from proxy.limits.plan import counters_of, verdict_of
 
 try:
     import fcntl
@@ -54,7 +60,11 @@ class SpoolLog:
         self._segment_bytes = segment_bytes
         self._next = 1
         self._open: set[bytes] = set()
-        self._ends: deque[int] = deque()  # the numbers of Settled and Voided above the watermark
+        self._ends: deque[int] = deque()  # the numbers of those settled above the watermark
+        self._spent: deque[tuple[int, bytes]] = deque()  # numbers and operations that no loaded sum holds yet
+        self._limiter = MemoryLimiter(settings.lease_seconds)
+        self._counted: Mapping[bytes, tuple[Family, ...]] = {}  # families by client, as the snapshot in force has them
+        self._primed: Mapping[bytes, tuple[Family, ...]] = {}  # those whose sums were loaded
         self._unwritten: list[bytes] = []  # frames: of this turn of the loop, or of a full disk
         self._scheduled = False
         self._written = True  # whether the last write went well
@@ -112,32 +122,64 @@ class SpoolLog:
         self._file = -1
         os.close(self._lock)
 
-    async def admit(self, record: Admitted, *, required: bool) -> None:
-        """See `LedgerLog.admit`: the record is in the file when this returns. `required` makes no difference here."""
-        if len(self._open) + len(self._ends) < self._limit:
-            self._unwritten.append(frame(self._next, encode(record)))
-            self._next += 1
-            if self._write():
-                self._open.add(record.call.id)
-                return
-            self._unwritten.pop()  # nobody has seen that number
-            self._next -= 1
-        if not self._allow_unrecorded:
-            raise LedgerFull(retry_after=5.0)
-        self._dropped += 1
+    def use(self, snapshot: Snapshot) -> None:
+        """See `LedgerLog.use`."""
+        self._counted = snapshot.families
 
-    def settle(self, record: Settled) -> None:
+    async def admit(self, record: Admitted, claim: Claim, *, required: bool) -> Verdict:
+        """See `LedgerLog.admit`: the record is in the file when this returns. `required`: until what was spent before
+        this process started is known."""
+        client = record.call.client_id
+        counted = self._counted.get(client, ())
+        if counted and self._primed.get(client) != counted and required:
+            raise LedgerUnavailable(retry_after=1.0)
+        if len(self._open) + len(self._ends) >= self._limit:
+            return self._unrecorded()
+        now = time.time_ns() // 1000
+        raw = self._limiter.admit(operations.admit(claim), str(self.incarnation), now)
+        verdict = verdict_of(claim.plan, raw, now / 1e6)
+        if not verdict.admitted:
+            return verdict
+        self._unwritten.append(frame(self._next, encode(record)))
+        self._next += 1
+        if self._write():
+            self._open.add(record.call.id)
+            return verdict
+        self._unwritten.pop()  # nobody has seen that number
+        self._next -= 1
+        self._limiter.void(operations.void(claim.id), now)
+        return self._unrecorded()
+
+    def settle(self, record: Settled, claim: Claim) -> None:
         """See `LedgerLog.settle`. It is in the file after this turn of the loop."""
         event_id = record.call.id
         if event_id in self._open:
             self._open.discard(event_id)
+            tokens = record.input_tokens + record.output_tokens
+            counted = self._counted.get(record.call.client_id, ())
+            at = int.from_bytes(event_id[:6], "big") / 1000
+            counters = counters_of(record.call, counted, at)
+            operation = operations.settle(event_id, tokens, record.cost_nano_usd, counters)
+            self._limiter.settle(operation, time.time_ns() // 1000)
+            if counted:
+                self._spent.append((self._next, operation))
             self._end(encode_settled(record))
 
-    def void(self, event_id: bytes) -> None:
-        """Take an admission back: it leaves no row."""
-        if event_id in self._open:
-            self._open.discard(event_id)
-            self._end(encode(Voided(event_id)))
+    def load(self, spent: Mapping[str, int], families: Mapping[bytes, tuple[Family, ...]], watermark: int) -> None:
+        """What Postgres has counted by `families`, this process's records up to `watermark` among it."""
+        self._limiter.load(spent)
+        now = time.time_ns() // 1000
+        while self._spent and self._spent[0][0] <= watermark:
+            self._spent.popleft()
+        for _, operation in self._spent:
+            self._limiter.settle(operation, now)  # their leases are gone: they are only spent
+        self._primed = families
+
+    def _unrecorded(self) -> Verdict:
+        if not self._allow_unrecorded:
+            raise LedgerFull(retry_after=5.0)
+        self._dropped += 1
+        return UNLIMITED
 
     # ── The file ────────────────────────────────────────────────────────────────────────────────────────────────────
 

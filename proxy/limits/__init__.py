@@ -31,6 +31,7 @@ class Plan:
     families: bytes  # of the client, as the gate compares them; empty: none
     since: float  # Unix seconds
     until: float
+    told: tuple[tuple[bytes, tuple[int, ...]], ...] = ()  # what x-ratelimit-* choose from: the unit, indexes of checks
     downshifts: bool = False  # whether a budget among the checks may ask for the cheaper model
 
 

@@ -72,7 +72,7 @@ class MemoryLimiter:
 
     def admit(self, operation: bytes, incarnation: str, now: int) -> list[int]:
         """See `Limiter.admit`."""
-        at = self._hear(incarnation, now)
+        at = self.hear(incarnation, now)
         _, event_id, tokens, cost, checks, cheaper = _read(operation)
         amounts = (0, 1, tokens, cost)
         judged = self._judge(checks, amounts, at, shifted=False)
@@ -96,7 +96,7 @@ class MemoryLimiter:
 
     def hold(self, operation: bytes, incarnation: str, now: int) -> None:
         """See `Limiter.hold`."""
-        self._hear(incarnation, now)
+        self.hear(incarnation, now)
         _, event_id, tokens, cost, checks = _read(operation)
         if event_id not in self._leases:
             self._take(event_id, _Lease(incarnation, checks, (0, 1, tokens, cost), False, frozenset()))
@@ -207,7 +207,8 @@ class MemoryLimiter:
                 at = max(self._full.get(check[1], 0.0), now)
                 self._full[check[1]] = at + difference * _MINUTE / check[3]
 
-    def _hear(self, incarnation: str, now: int) -> float:
+    def hear(self, incarnation: str, now: int) -> float:
+        """An incarnation lives; what the silent ones hold is given back. Returns the time by the counters' own epoch."""
         at = float(now - _EPOCH)
         heard = self._heard.get(incarnation)
         if heard is not None and heard + self._lease < at:

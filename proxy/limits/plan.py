@@ -42,6 +42,7 @@ def plan_of(caller: Caller, model: str, now: float) -> Plan:
         families=families_text(rules.families).encode(),
         since=max((span.start for span in bounded), default=-_NEVER),
         until=min((span.end for span in bounded), default=_NEVER),
+        told=_told(compiler.checks),
         downshifts=any(isinstance(rule, Budget) and rule.on_exceeded is OnExceeded.DOWNSHIFT for rule in applying),
     )
 
@@ -126,6 +127,20 @@ class _Compiler:
         resets_at = float(span.end) if span is not None and span != FOREVER else None
         self.checks.append(Check(rule, field, limit, resets_at, throttled_by))
         self.arrays.append(array)
+
+
+def _told(checks: Sequence[Check]) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
+    """What x-ratelimit-* choose from, by unit: rates and quotas, but not those of an exceeded budget."""
+    found = []
+    for unit in (Unit.REQUESTS, Unit.TOKENS):
+        indexes = tuple(
+            index
+            for index, check in enumerate(checks)
+            if isinstance(check.rule, Rate | Quota) and check.rule.unit is unit and check.throttled_by is None
+        )
+        if indexes:
+            found.append((unit.encode(), indexes))
+    return tuple(found)
 
 
 def _ids(caller: Caller) -> dict[ScopeKind, str]:

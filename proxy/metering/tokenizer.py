@@ -67,6 +67,10 @@ class Tokenizer:
         counted = await self._ask(_Count(encoding_of(model), [], body))
         return counted if counted is not None else len(body) // 4
 
+    async def count_exactly(self, model: str, body: bytes) -> int | None:
+        """The same, or None where it cannot be counted now."""
+        return await self._ask(_Count(encoding_of(model), [], body))
+
     async def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None

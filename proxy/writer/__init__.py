@@ -13,6 +13,15 @@ from core.ledger.store import Batch
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """What a client's closed gate asks for."""
+
+    client: UUID
+    wanted: bytes  # the families to be summed, as the proxies write them
+    version: bytes  # of the snapshot that wants them
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """The oldest part of one stream."""
 
@@ -21,10 +30,13 @@ class Piece:
     ended: bool  # nothing was behind it when it was read
     written_ms: int  # Unix time when the oldest record was handed on
     token: Any  # the source's own: what to forget when it is committed
+    gate: Gate | None = None  # closed: the client's calls wait for its sums
 
 
 class Source(Protocol):
     """Where records wait."""
+
+    counted: bool  # whether their proxies count in Redis what the records say
 
     def read(self) -> Iterator[Piece]:
         """Each stream's oldest part, also where it is empty. Raises `SourceAway`."""
@@ -32,6 +44,15 @@ class Source(Protocol):
 
     def forget(self, piece: Piece, watermarks: dict[UUID, int]) -> None:
         """The piece is in Postgres: tell the proxies and remove it. Raises `SourceAway`."""
+        ...
+
+    def open_gate(self, gate: Gate, watermarks: dict[UUID, int], spent: dict[str, int]) -> bool:
+        """What a client has spent, of the moment of the watermarks: calls are counted again from here on. False where
+        the gate asks for something else by now, or something waits in the stream. Raises `SourceAway`."""
+        ...
+
+    def close_gate(self, client: UUID) -> None:
+        """Sums are to be made anew: rows change that no proxy counts. Raises `SourceAway`."""
         ...
 
     def retire(self, stream: str) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,8 +12,12 @@ from uuid import UUID
 import psycopg
 
 from core.ledger import orphans, partitions
-from core.ledger.store import commit
-from proxy.writer import Piece, Source, SourceAway
+from core.ledger.alerts import raise_alerts
+from core.ledger.records import Settled
+from core.ledger.store import Batch, commit, lock, watermarks_of
+from core.ledger.sums import sums
+from core.limits.fields import parse_families
+from proxy.writer import Gate, Piece, Source, SourceAway
 
 _log = logging.getLogger("aduana.writer")
 
@@ -22,6 +26,9 @@ _LONGEST_IDLE = 0.25
 _SHORTEST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 2.0
 _HOUR = 3600.0
+_ALERTS_EVERY = 1.0
+_BUDGETS_EVERY = 60.0
+_QUARTER = 900
 _LAST_DRAIN = 5.0  # seconds after SIGTERM
 
 _CLIENTS = "SELECT id FROM clients"
@@ -48,6 +55,8 @@ class Totals:
     rejected: int = 0
     missing: int = 0
     transactions: int = 0
+    gates: int = 0  # opened
+    alerts: int = 0  # raised
     lag: float = 0.0  # seconds from handing on to commit, of the last piece
     reached_postgres_at: float = float("-inf")  # monotonic
     reached_sources_at: float = float("-inf")
@@ -73,6 +82,10 @@ class Writer:
         self._look_at = 0.0
         self._chores_at = 0.0
         self._clients_at = 0.0
+        self._alerts_at = 0.0
+        self._budgets_at = 0.0
+        self._admitted: dict[UUID, set[float]] = {}  # clients of new rows, and when they were admitted
+        self._unreadable: Gate | None = None
         self.totals = Totals()
 
     def run(self, stop: threading.Event) -> None:
@@ -118,15 +131,23 @@ class Writer:
         self.totals.reached_sources_at = time.monotonic()
         self._suspects.clear()
         self._looked = False
+        self._raise_alerts(connection)
         return more
 
     def _take(self, connection: psycopg.Connection[Any], source: Source, piece: Piece) -> bool:
         """Returns whether there is reason to come back at once."""
         if piece.batches:
-            done = commit(connection, piece.stream, piece.batches)
+            if not source.counted:
+                self._close_gates(_clients_of(piece.batches))
+            done = commit(
+                connection, piece.stream, piece.batches, before_correction=lambda: self._close_gates([piece.stream])
+            )
             self.totals.reached_postgres_at = time.monotonic()
             if done is None:
                 return False
+            self._touched(piece.batches)
+            if not source.counted:  # it may have been opened between
+                self._close_gates(_clients_of(piece.batches))
             source.forget(piece, done.watermarks)
             totals = self.totals
             totals.transactions += 1
@@ -142,11 +163,63 @@ class Writer:
             source.retire(piece.stream)
         if piece.ended and piece.stream in self._suspects:
             self._suspects.discard(piece.stream)
-            count = orphans.estimate(connection, piece.stream, self._lease)
+            count = orphans.estimate(
+                connection, piece.stream, self._lease, before_commit=lambda: self._close_gates([piece.stream])
+            )
             self.totals.orphans += count
             if count:
                 _log.warning("%d calls of stream %s lost their proxy and are estimated", count, piece.stream)
-        return bool(piece.batches)
+        if piece.gate is not None and piece.ended and not piece.batches:
+            self._open_gate(connection, source, piece.stream, piece.gate)
+        # Callers wait behind a closed gate: its stream is looked at again at once.
+        return bool(piece.batches) or piece.gate is not None
+
+    def _close_gates(self, streams: Iterable[str]) -> None:
+        """Rows of these clients change that no proxy counts in Redis."""
+        for stream in streams:
+            if not stream.startswith("spool:"):
+                for source in self._sources:
+                    source.close_gate(UUID(stream))
+
+    def _open_gate(self, connection: psycopg.Connection[Any], source: Source, stream: str, gate: Gate) -> None:
+        """Sum what the client has spent and let its calls in again. Nobody else writes its rows meanwhile."""
+        try:
+            families = parse_families(gate.wanted.decode())
+        except ValueError as error:
+            if gate != self._unreadable:
+                _log.error("the gate of client %s stays closed: %s", gate.client, error)
+                self._unreadable = gate
+            return
+        with connection.transaction():
+            if not lock(connection, stream):
+                return
+            spent = sums(connection, gate.client, families, time.time())
+            if source.open_gate(gate, watermarks_of(connection, stream), spent):
+                self.totals.gates += 1
+
+    def _raise_alerts(self, connection: psycopg.Connection[Any]) -> None:
+        """Once a second; what fails here is tried again and stops nothing."""
+        now = time.monotonic()
+        if not self._admitted or now < self._alerts_at:
+            return
+        self._alerts_at = now + _ALERTS_EVERY
+        admitted, self._admitted = self._admitted, {}
+        try:
+            self.totals.alerts += raise_alerts(connection, admitted)
+        except psycopg.Error as error:
+            _log.warning("alerts wait: %s", type(error).__name__)
+            for client, times in admitted.items():
+                self._admitted.setdefault(client, set()).update(times)
+            if isinstance(error, psycopg.OperationalError):
+                raise
+
+    def _touched(self, batches: Sequence[Batch]) -> None:
+        """Remember whose budgets are to be looked at, in which quarter of an hour: periods begin on none between."""
+        for batch in batches:
+            for record in batch.records:
+                if isinstance(record, Settled):
+                    at = int.from_bytes(record.call.id[:6], "big") // 1000
+                    self._admitted.setdefault(UUID(bytes=record.call.client_id), set()).add(at - at % _QUARTER)
 
     def _chores(self, connection: psycopg.Connection[Any]) -> None:
         now = time.monotonic()
@@ -158,6 +231,10 @@ class Writer:
             self._suspects = orphans.streams_with_open_calls(connection)
             self._looked = True
             self._look_at = now + self._orphans_every
+        if now >= self._budgets_at:  # one that was lowered is reached though nobody calls
+            self._budgets_at = now + _BUDGETS_EVERY
+            for client in self._clients:
+                self._admitted.setdefault(client, set()).add(time.time() // _QUARTER * _QUARTER)
         if now >= self._chores_at:
             self._chores_at = now + _HOUR
             try:
@@ -170,7 +247,10 @@ class Writer:
             connection.execute(_PRUNE)
             connection.execute(_PRUNE_STREAMS)
             self.totals.orphans += orphans.estimate_forgotten(
-                connection, orphans.streams_with_open_calls(connection), self._lease
+                connection,
+                orphans.streams_with_open_calls(connection),
+                self._lease,
+                before_commit=lambda stream: self._close_gates([stream]),
             )
 
     def _drain_once_more(self) -> None:
@@ -190,3 +270,12 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _clients_of(batches: Sequence[Batch]) -> set[str]:
+    return {
+        str(UUID(bytes=record.call.client_id))
+        for batch in batches
+        for record in batch.records
+        if isinstance(record, Settled)
+    }

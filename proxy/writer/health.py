@@ -22,6 +22,8 @@ _COUNTERS = (
     ("rejected", "Records put aside in ledger_rejects"),
     ("missing", "Records lost before they reached a writer"),
     ("transactions", "Transactions committed"),
+    ("gates", "Clients whose spent amounts were summed and whose calls were let in again"),
+    ("alerts", "Budget alerts raised"),
 )
 
 

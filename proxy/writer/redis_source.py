@@ -1,7 +1,7 @@
 """Redis streams as a source: read from their start, trimmed to what Postgres has."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from redis.retry import Retry
 from core.ledger.records import Unreadable, decode_array
 from core.ledger.store import FOREIGN, Batch
 from proxy.ledger.keys import StreamKeys
-from proxy.writer import Piece, SourceAway
+from proxy.writer import Gate, Piece, SourceAway
 
-_TRIM = (Path(__file__).parent / "trim.lua").read_text()
+_TRIM, _PRIME, _CLOSE = ((Path(__file__).parent / name).read_text() for name in ("trim.lua", "prime.lua", "close.lua"))
 _ENTRIES = 100  # read at once: one entry is what one turn of a proxy's loop handed on
 _RECORDS = 4000  # enough for one transaction
 _STREAMS_AT_ONCE = 50
@@ -35,6 +35,8 @@ class _Read:
 class RedisSource:
     """The streams of all clients, whom `clients` names anew for each reading."""
 
+    counted = True
+
     def __init__(self, url: str, clients: Callable[[], list[UUID]], timeout: float = 5.0) -> None:
         self._redis = redis.Redis.from_url(
             url,
@@ -46,6 +48,8 @@ class RedisSource:
         self._redis.response_callbacks.pop("XRANGE", None)  # entries as they come: a list of fields
         self._clients = clients
         self._trim = self._redis.register_script(_TRIM)
+        self._prime = self._redis.register_script(_PRIME)
+        self._close = self._redis.register_script(_CLOSE)
 
     def read(self) -> Iterator[Piece]:
         """See `Source.read`."""
@@ -55,9 +59,11 @@ class RedisSource:
             pipeline = self._redis.pipeline(transaction=False)
             for _, keys in some:
                 pipeline.execute_command("XRANGE", keys.log, "-", "+", "COUNT", _ENTRIES)  # type: ignore[no-untyped-call]
+                pipeline.hmget(keys.state, ["wanted", "version"])
             answers = self._ask(pipeline.execute)
-            for (client, keys), entries in zip(some, answers, strict=True):
-                yield self._piece(str(client), keys, entries)
+            for (client, keys), entries, (wanted, version) in zip(some, answers[::2], answers[1::2], strict=True):
+                gate = None if wanted is None else Gate(client, wanted, version or b"0")
+                yield replace(self._piece(str(client), keys, entries), gate=gate)
 
     def forget(self, piece: Piece, watermarks: dict[UUID, int]) -> None:
         """See `Source.forget`."""
@@ -71,6 +77,23 @@ class RedisSource:
                 args=[read.last_id, _after(read.last_id), read.last_incarnation, read.last_seq, *published],
             )
         )
+
+    def open_gate(self, gate: Gate, watermarks: dict[UUID, int], spent: dict[str, int]) -> bool:
+        """See `Source.open_gate`."""
+        keys = StreamKeys(gate.client)
+        marks = [str(part) for mark in watermarks.items() for part in mark]
+        amounts = [part for field, amount in spent.items() for part in (field, str(amount))]
+        opened = self._ask(
+            lambda: self._prime(
+                keys=[keys.log, keys.sequences, keys.watermarks, keys.spent, keys.state],
+                args=[gate.wanted, gate.version, len(watermarks), *marks, *amounts],
+            )
+        )
+        return bool(opened)
+
+    def close_gate(self, client: UUID) -> None:
+        """See `Source.close_gate`."""
+        self._ask(lambda: self._close(keys=[StreamKeys(client).state]))
 
     def retire(self, stream: str) -> None:
         """See `Source.retire`. A client's stream is empty when it is read; the next proxy goes on with it."""

@@ -92,4 +92,4 @@ def test_a_field_that_is_null_says_nothing():
 
 
 def test_what_this_version_only_stores_is_named():
-    assert unenforced({"allowed_models": [], "tokens_per_day": 1, "over_cap": None}) == ("tokens_per_day",)
+    assert unenforced({"tokens_per_day": 1, "retention_days": 30, "logging": None}) == ("retention_days",)

@@ -18,7 +18,9 @@ def test_a_cap_beyond_any_models_is_cut_to_what_the_ledger_holds(asked):
     body = JsonBody(json.dumps({"model": "gpt-4o", "max_tokens": asked}).encode())
 
     assert body.output_cap() == 2**31 - 1
-    assert json.loads(body.encode(b'"gpt-4o"'))["max_tokens"] == asked  # the provider refuses it, or does not
+    assert (
+        json.loads(body.encode(b'"gpt-4o"', "max_tokens"))["max_tokens"] == asked
+    )  # the provider refuses it, or does not
 
 
 @pytest.mark.parametrize("field", ["prompt_tokens", "completion_tokens"])

@@ -40,8 +40,8 @@ def test_what_is_stored_and_not_yet_enforced_is_said_in_one_warning():
     warnings = [str(warning) for warning in read_seed(EXAMPLE).warnings]
     stored = [warning for warning in warnings if "does not yet enforce" in warning]
     assert len(stored) == 1
-    assert "budgets" in stored[0] and "tokens_per_minute" in stored[0] and "fallback" in stored[0]
-    assert "allowed_models" not in stored[0]
+    assert "logging" in stored[0] and "retention_days" in stored[0] and "fallback" in stored[0]
+    assert "tokens_per_minute" not in stored[0] and "downshift" not in stored[0]
 
 
 UPSTREAM = (

@@ -75,9 +75,9 @@ def test_a_file_that_is_not_there_is_said_so(aduana, tmp_path):
 
 
 def test_warnings_are_beside_the_result(aduana, seed_file):
-    seed_file.write_text(seed_file.read_text() + "policies:\n  - {name: p, tokens_per_minute: 10}\n")
+    seed_file.write_text(seed_file.read_text() + "policies:\n  - {name: p, retention_days: 10}\n")
     answer = aduana("seed", str(seed_file))
-    assert "does not yet enforce: tokens_per_minute" in answer.err and "warning" not in answer.out
+    assert "does not yet enforce: retention_days" in answer.err and "warning" not in answer.out
 
 
 def test_the_program_seeds_by_a_reference_to_the_url(aduana, seed_file, database_url):

@@ -17,7 +17,7 @@ from core.settings import Settings
 from proxy.ledger import LedgerError, LedgerLog
 from proxy.ledger.redis import RedisLog
 from proxy.ledger.spool import SpoolLog
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 
 
 async def work(options: argparse.Namespace) -> None:
@@ -46,13 +46,13 @@ async def work(options: argparse.Namespace) -> None:
         name = call.id.hex()
         os.write(notes, f"T {name}\n".encode())
         try:
-            await log.admit(admitted(call), required=True)
+            await log.admit(admitted(call), a_claim(call), required=True)
         except LedgerError:
             os.write(notes, f"R {name}\n".encode())
             return
         os.write(notes, f"A {name}\n".encode())
         await asyncio.sleep(seconds)
-        log.settle(settled(call, number))
+        log.settle(settled(call, number), a_claim(call))
         os.write(notes, f"S {name} {number}\n".encode())
 
     open_calls: set[asyncio.Task] = set()

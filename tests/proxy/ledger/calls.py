@@ -4,6 +4,7 @@ from uuid import UUID
 
 from core.ids import new_event_id
 from core.ledger.records import Admitted, Attempt, Call, Settled
+from proxy.limits import Claim, Plan
 
 TEAM = UUID("00000000-0000-7000-8000-00000000000a").bytes
 APP = UUID("00000000-0000-7000-8000-00000000000b").bytes
@@ -23,6 +24,20 @@ def a_call(client: bytes, number: int = 0) -> Call:
         route="gpt-4o",
         streamed=bool(number % 2),
     )
+
+
+NO_LIMITS = Plan(checks=(), encoded=b"\x90", counters=b"\x90", families=b"", since=float("-inf"), until=float("inf"))
+
+
+def a_claim(call: Call, tokens: int = 520, cost: int = 5_050_000, plan: Plan = NO_LIMITS) -> Claim:
+    return Claim(call.id, tokens, cost, plan)
+
+
+def array(records: list[bytes]) -> bytes:
+    """Encoded records as one MessagePack array, as apply.lua appends them."""
+    count = len(records)
+    head = (0x90 | count).to_bytes(1, "big") if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return head + b"".join(records)
 
 
 def admitted(call: Call) -> Admitted:

@@ -18,17 +18,17 @@ from core.ledger.records import encode
 from core.settings import Settings
 from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 
 
 async def calls(log: LedgerLog, client: bytes, count: int, lasting: float = 0.0) -> None:
     template = a_call(client)
     for _ in range(count):
         call = type(template)(os.urandom(16), *[getattr(template, f) for f in template.__struct_fields__[1:]])
-        await log.admit(admitted(call), required=True)
+        await log.admit(admitted(call), a_claim(call), required=True)
         if lasting:
             await asyncio.sleep(random.uniform(0, 2 * lasting))
-        log.settle(settled(call))
+        log.settle(settled(call), a_claim(call))
 
 
 def resident() -> int:

@@ -13,7 +13,7 @@ from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.connection import parse_redis_url
 from proxy.ledger.keys import StreamKeys
 from proxy.ledger.redis import RedisLog
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import a_writer, add_client, ask, assert_rollups_are_the_sums_of_rows, events
 
 
@@ -51,9 +51,9 @@ async def open_log(redis_url: str):
 async def make_calls(log: RedisLog, client: bytes, count: int, *, required: bool = True) -> list:
     async def one(number: int):
         call = a_call(client, number)
-        await log.admit(admitted(call), required=required)
+        await log.admit(admitted(call), a_claim(call), required=required)
         record = settled(call, number)
-        log.settle(record)
+        log.settle(record, a_claim(call))
         return record
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
@@ -266,7 +266,7 @@ async def test_a_full_buffer_that_allows_counts_what_goes_unrecorded(open_log, r
 
 async def test_a_call_that_is_cancelled_while_it_is_admitted_leaves_no_row(open_log, redis_url, database_url, client):
     log = await open_log()
-    call = asyncio.create_task(log.admit(admitted(a_call(client)), required=True))
+    call = asyncio.create_task(log.admit(admitted(lost := a_call(client)), a_claim(lost), required=True))
     await asyncio.sleep(0)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):

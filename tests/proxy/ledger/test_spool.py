@@ -13,7 +13,7 @@ from core.settings import Settings
 from proxy.ledger import LedgerFull
 from proxy.ledger.frames import Corrupt, Frame, frame, read_frames
 from proxy.ledger.spool import SpoolLog
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import a_writer, add_client, ask, assert_rollups_are_the_sums_of_rows, events
 
 
@@ -43,8 +43,8 @@ async def make_calls(log: SpoolLog, client: bytes, count: int) -> set[bytes]:
     made = set()
     for number in range(count):
         call = a_call(client, number)
-        await log.admit(admitted(call), required=True)
-        log.settle(settled(call, number))
+        await log.admit(admitted(call), a_claim(call), required=True)
+        log.settle(settled(call, number), a_claim(call))
         made.add(call.id)
     await asyncio.sleep(0)  # settlements are written after this turn
     return made
@@ -69,7 +69,7 @@ async def drain_until_the_directory_goes(database_url, log: SpoolLog, passes: in
 async def test_an_admitted_call_is_in_the_file_when_admit_returns(open_log, client):
     log = await open_log()
     call = a_call(client)
-    await log.admit(admitted(call), required=True)
+    await log.admit(admitted(call), a_claim(call), required=True)
     data = (log.directory / "0000000001.seg").read_bytes()
     assert read_frames(data, finished=True, limit=9) == ([Frame(1, encode(admitted(call)))], len(data))
 
@@ -138,8 +138,8 @@ async def test_a_corrupt_part_is_put_aside_and_all_around_it_is_taken(open_log, 
     log = await open_log()
     calls = [a_call(client, number) for number in range(30)]
     for number, call in enumerate(calls):
-        await log.admit(admitted(call), required=True)
-        log.settle(settled(call, number))
+        await log.admit(admitted(call), a_claim(call), required=True)
+        log.settle(settled(call, number), a_claim(call))
         await asyncio.sleep(0)
     await log.close()
     segment = log.directory / "0000000001.seg"
@@ -181,13 +181,13 @@ async def test_a_disk_that_is_full_in_mid_record_refuses_and_goes_on_when_there_
     log = await open_log()
     made = await make_calls(log, client, 3)
     open_call = a_call(client, 9)
-    await log.admit(admitted(open_call), required=True)
+    await log.admit(admitted(open_call), a_claim(open_call), required=True)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log._size + 50, before[1]))  # 50 bytes of a record still fit
     try:
         with pytest.raises(LedgerFull):
             await make_calls(log, client, 1)
-        log.settle(settled(open_call, 9))
+        log.settle(settled(open_call, 9), a_claim(open_call))
         await asyncio.sleep(0)
         assert not log.connected
     finally:
@@ -221,7 +221,7 @@ async def test_a_full_buffer_that_allows_counts_what_goes_unrecorded(open_log, c
 async def test_a_dead_proxys_open_calls_are_estimated_before_its_directory_goes(open_log, database_url, client):
     log = await open_log()
     call = a_call(client)
-    await log.admit(admitted(call), required=True)
+    await log.admit(admitted(call), a_claim(call), required=True)
     os.close(log._lock)  # as its death would
     await drain_until_the_directory_goes(database_url, log)
     assert events(database_url)[call.id]["usage_source"] == "estimated"

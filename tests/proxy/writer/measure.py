@@ -18,7 +18,7 @@ from core.store.migrate import migrate
 from deployer.local.postgres import PostgresServer
 from deployer.local.valkey import ValkeyServer
 from proxy.ledger.redis import RedisLog
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import a_writer, add_client, ask
 
 
@@ -41,10 +41,10 @@ async def fill(url: str, client: bytes, count: int, together: int, apart: bool) 
 
     async def one(number: int) -> None:
         call = a_call(client, number)
-        await log.admit(admitted(call), required=True)
+        await log.admit(admitted(call), a_claim(call), required=True)
         if apart:
             await barrier.wait()
-        log.settle(settled(call, number))
+        log.settle(settled(call, number), a_claim(call))
 
     for start in range(0, count, together):
         barrier = asyncio.Event()

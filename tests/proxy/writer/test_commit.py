@@ -12,8 +12,7 @@ from core.ids import new_event_id
 from core.ledger import orphans, partitions
 from core.ledger.records import Heartbeat, Superseded, Unreadable, Voided, decode_array, encode
 from core.ledger.store import Batch, commit
-from proxy.ledger.stream import array
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, admitted, array, settled
 from tests.proxy.writer.desk import ask, assert_rollups_are_the_sums_of_rows, events
 
 CLIENT = UUID("00000000-0000-7000-8000-0000000000cc").bytes

@@ -21,7 +21,7 @@ from core.store.migrate import migrate
 from proxy.ledger import LedgerFull
 from proxy.ledger.keys import StreamKeys
 from proxy.ledger.redis import RedisLog
-from tests.proxy.ledger.calls import a_call, admitted, settled
+from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import add_client, ask, assert_rollups_are_the_sums_of_rows, events
 
 ROOT = Path(__file__).parents[3]
@@ -283,11 +283,11 @@ async def test_an_outage_of_postgres_that_outlasts_the_buffer_ends_as_the_instal
         call = a_call(client, number)
         dropped = log.dropped
         try:
-            await log.admit(admitted(call), required=True)
+            await log.admit(admitted(call), a_claim(call), required=True)
         except LedgerFull:
             refused += 1
             continue
-        log.settle(settled(call, number))
+        log.settle(settled(call, number), a_claim(call))
         if log.dropped == dropped:
             recorded.add(call.id)
     assert (len(recorded), refused, log.dropped) == ((50, 20, 0) if on_full == "refuse" else (50, 0, 20))
@@ -296,8 +296,8 @@ async def test_an_outage_of_postgres_that_outlasts_the_buffer_ends_as_the_instal
     while log.unacknowledged and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     late = a_call(client, 71)
-    await log.admit(admitted(late), required=True)
-    log.settle(settled(late, 71))
+    await log.admit(admitted(late), a_claim(late), required=True)
+    log.settle(settled(late, 71), a_claim(late))
     while log.unacknowledged and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     await log.close()

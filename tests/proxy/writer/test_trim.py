@@ -7,9 +7,9 @@ import redis as redis_py
 
 from core.ledger.records import Heartbeat, encode
 from proxy.ledger.keys import StreamKeys
-from proxy.ledger.stream import array
 from proxy.writer import SourceAway
 from proxy.writer.redis_source import RedisSource
+from tests.proxy.ledger.calls import array
 
 CLIENT, PROXY = UUID(int=1), UUID(int=7)
 KEYS = StreamKeys(CLIENT)

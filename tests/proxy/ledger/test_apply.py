@@ -8,9 +8,11 @@ import redis as redis_py
 
 import proxy.ledger
 from proxy.ledger.keys import StreamKeys
+from proxy.ledger.stream import SUPERSEDED
+from proxy.limits import operations
 
 KEYS = StreamKeys(UUID(int=1))
-SCRIPT = (Path(proxy.ledger.__file__).parent / "append.lua").read_text()
+SCRIPT = (Path(proxy.ledger.__file__).parent / "apply.lua").read_text()
 
 
 @pytest.fixture
@@ -20,8 +22,12 @@ def append(redis_url):
 
         def call(first: int, count: int, *, reset: bool = False) -> list[int]:
             return script(
-                keys=[KEYS.log, KEYS.sequences, KEYS.watermarks], args=["me", first, count, int(reset), b"\x90"]
-            )
+                keys=[
+                    *(KEYS.log, KEYS.sequences, KEYS.watermarks),
+                    *(KEYS.buckets, KEYS.spent, KEYS.reserved, KEYS.leases, KEYS.state),
+                ],
+                args=["me", first, count, int(reset), "", 1, 60_000_000, *[operations.NONE, SUPERSEDED] * count],
+            )[:2]
 
         call.entries = lambda: [(int(entry[b"s"]), int(entry[b"n"])) for _, entry in valkey.xrange(KEYS.log)]
         call.valkey = valkey
@@ -39,10 +45,10 @@ def test_a_batch_that_is_there_is_not_taken_again_and_moves_nothing_back(append)
     assert append.entries() == [(1, 3), (4, 2)]
 
 
-def test_a_batch_of_which_a_part_is_there_is_taken_whole_and_read_in_part(append):
+def test_of_a_batch_of_which_a_part_is_there_the_rest_is_taken(append):
     append(1, 3)
     assert append(2, 4) == [5, 0]
-    assert append.entries() == [(1, 3), (2, 4)]
+    assert append.entries() == [(1, 3), (4, 2)]
 
 
 def test_a_batch_that_would_leave_a_gap_is_not_taken(append):

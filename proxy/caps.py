@@ -1,0 +1,91 @@
+"""What a policy says of one request on its own: its tools and its size. No counter is asked.
+
+A body that asks for too much output is lowered or refused as the policy says; one with too much input is refused.
+"""
+
+from dataclasses import replace
+
+from core.snapshot import EffectivePolicy
+from proxy.bodies import JsonBody
+from proxy.endpoints import Endpoint, Metering
+from proxy.errors import Refusal
+from proxy.metering.tokenizer import Tokenizer
+from proxy.reservation import Amounts, completions, exact_input, reserve, tool_types
+
+_ASK = "Ask your Aduana administrator if you need it."
+
+
+class Caps:
+    """Holds requests to their callers' policies. One a process."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    async def apply(self, policy: EffectivePolicy, endpoint: Endpoint, body: JsonBody, model: str) -> Amounts:
+        """What the request reserves, after what the policy did to it. Raises `Refusal` (403 for a tool, 400 for a cap)."""
+        if policy.allowed_tools is not None:
+            _check_tools(policy.allowed_tools, body)
+        if policy.max_output_tokens is not None and endpoint.metering is not Metering.EMBEDDINGS:
+            _cap_output(policy, policy.max_output_tokens, body)
+        amounts = reserve(endpoint, body)
+        if policy.max_input_tokens is not None and amounts.input_tokens > policy.max_input_tokens:
+            amounts = await self._count(body, model, amounts)
+            if amounts.input_tokens > policy.max_input_tokens:
+                raise _over(
+                    "max_input_tokens", policy.max_input_tokens, amounts.input_tokens, "input", "Send less input."
+                )
+        if policy.max_context_tokens is not None:
+            amounts = await self._cap_context(policy, policy.max_context_tokens, endpoint, body, model, amounts)
+        return amounts
+
+    async def _cap_context(
+        self, policy: EffectivePolicy, cap: int, endpoint: Endpoint, body: JsonBody, model: str, amounts: Amounts
+    ) -> Amounts:
+        if amounts.input_tokens + amounts.output_tokens <= cap:
+            return amounts
+        amounts = await self._count(body, model, amounts)
+        total = amounts.input_tokens + amounts.output_tokens
+        if total <= cap:
+            return amounts
+        each = (cap - amounts.input_tokens) // completions(endpoint, body)
+        asked = body.output_cap()
+        if each < 1 or (policy.refuse_over_cap and asked) or endpoint.metering is Metering.EMBEDDINGS:
+            raise _over(
+                "max_context_tokens", cap, total, "input and output together", "Send less input or ask for less output."
+            )
+        body.cap_output(each)
+        return replace(amounts, output_tokens=each * completions(endpoint, body))
+
+    async def _count(self, body: JsonBody, model: str, amounts: Amounts) -> Amounts:
+        return replace(amounts, input_tokens=await exact_input(self._tokenizer, model, body, amounts))
+
+
+def _check_tools(allowed: frozenset[str], body: JsonBody) -> None:
+    for kind in tool_types(body):
+        if kind not in allowed:
+            raise Refusal(
+                403,
+                "tool_not_allowed",
+                f"Your policy does not allow the tool '{kind[:64]}' (allowed_tools: {', '.join(sorted(allowed)) or 'none'}). "
+                f"{_ASK}",
+                kind="permission_error",
+                param="tools",
+            )
+
+
+def _cap_output(policy: EffectivePolicy, cap: int, body: JsonBody) -> None:
+    asked = body.output_cap()
+    if asked and asked <= cap:
+        return
+    if asked and policy.refuse_over_cap:
+        raise _over("max_output_tokens", cap, asked, "output", "Ask for less output.")
+    body.cap_output(cap)
+
+
+def _over(rule: str, cap: int, wanted: int, what: str, then: str) -> Refusal:
+    return Refusal(
+        400,
+        f"{rule}_exceeded",
+        f"This call would use {wanted} tokens of {what}, and your policy allows {cap} ({rule}). {then}",
+        param=None,
+    )

@@ -1,0 +1,156 @@
+"""What a call may use at most, worked out from its request before anything answers: the amounts that admission reserves.
+
+A token is never shorter than a byte (a property of byte-level BPE), and the JSON around a message is longer than what a
+provider puts around it: the body's bytes bound the tokens of its text. What is no text has a fixed amount each; docs/limits.md
+has the table, with what can exceed it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from proxy.bodies import JsonBody
+from proxy.endpoints import Endpoint, Metering
+from proxy.metering.tokenizer import Tokenizer
+
+DEFAULT_OUTPUT = 4096  # tokens, where neither the caller nor its policy sets a cap
+_IMAGE = 1445  # a tiled image at high detail (https://platform.openai.com/docs/guides/images-vision)
+_UNKNOWN = 8192  # what only the provider sees
+_BASE64_PER_AUDIO_TOKEN = 128
+_BASE64_PER_FILE_TOKEN = 4
+
+_MOST = 2**40  # tokens: more than any limit's worth, and far from where doubles lose count
+
+# What makes a body more than its text; escaped letters may hide any of it.
+_MARKERS = (
+    b"image",
+    b"audio",
+    b"file",
+    b"\\u00",
+)
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What a call may use at most, in tokens."""
+
+    input_tokens: int
+    output_tokens: int  # of all its completions
+    beyond_text: int = 0  # of the input: for what no tokenizer sees
+
+
+def reserve(endpoint: Endpoint, body: JsonBody) -> Amounts:
+    """The bound for a request as it would be sent now."""
+    data = body.data
+    size, beyond = len(data), 0
+    for marker in _MARKERS:
+        if marker in data:
+            blobs, beyond = _beyond_text(body)
+            size -= blobs
+            break
+    beyond += _UNKNOWN * _unseen(endpoint, body)
+    output = 0
+    if endpoint.metering is not Metering.EMBEDDINGS:
+        output = (body.output_cap() or DEFAULT_OUTPUT) * completions(endpoint, body)
+    return Amounts(min(size + beyond, _MOST), min(output, _MOST), beyond)
+
+
+async def exact_input(tokenizer: Tokenizer, model: str, body: JsonBody, amounts: Amounts) -> int:
+    """The input by the real tokenizer, where that is less than the bound: for calls near a cap or a limit.
+
+    Tools and schemas are not counted but taken by their bytes: providers write them out in ways of their own.
+    """
+    counted = await tokenizer.count_exactly(model, body.data)
+    if counted is None:
+        return amounts.input_tokens
+    fields = body.fields
+    unseen = sum(
+        len(bytes(fields[name])) for name in ("tools", "functions", "response_format", "text") if name in fields
+    )
+    return min(amounts.input_tokens, counted + unseen + amounts.beyond_text)
+
+
+def completions(endpoint: Endpoint, body: JsonBody) -> int:
+    """How many answers are generated; what is no number is the upstream's to refuse."""
+    if endpoint.metering is Metering.CHAT:
+        return body.count("n")
+    if endpoint.metering is Metering.COMPLETIONS:
+        return max(body.count("n"), body.count("best_of")) * body.prompts()
+    return 1
+
+
+def _beyond_text(body: JsonBody) -> tuple[int, int]:
+    """The bytes that are no text, and the tokens for what is no text, in messages."""
+    blobs = beyond = 0
+    for name in ("messages", "input"):
+        raw = body.fields.get(name)
+        if raw is not None:
+            found = _parts(body.read(name))
+            blobs, beyond = blobs + found[0], beyond + found[1]
+    return blobs, beyond
+
+
+def _unseen(endpoint: Endpoint, body: JsonBody) -> int:
+    """How much of the input only the provider knows: earlier turns, and what built-in tools find."""
+    fields = body.fields
+    count = 0
+    if endpoint.metering is Metering.RESPONSES:
+        for name in ("previous_response_id", "conversation", "prompt"):
+            if name in fields and bytes(fields[name]) != b"null":
+                count += 1
+    if "tools" in fields or "web_search_options" in fields:
+        count += sum(1 for kind in tool_types(body) if kind not in ("function", "custom"))
+    return count
+
+
+def tool_types(body: JsonBody) -> list[str]:
+    """The tools that a request brings, by their `type`, older spellings included."""
+    types = []
+    given = body.read("tools") if "tools" in body.fields else None
+    if isinstance(given, list):
+        types = [str(tool.get("type", "function")) for tool in given if isinstance(tool, dict)]
+    if "functions" in body.fields:
+        types.append("function")
+    if "web_search_options" in body.fields:
+        types.append("web_search")
+    return types
+
+
+def _parts(value: Any) -> tuple[int, int]:
+    blobs = beyond = 0
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            part = _part(each)
+            if part is None:
+                waiting.extend(each.values())
+            else:
+                blobs, beyond = blobs + part[0], beyond + part[1]
+    return blobs, beyond
+
+
+def _part(part: dict[str, Any]) -> tuple[int, int] | None:
+    """Bytes and tokens of a part of a message that is no text; None for what is."""
+    kind = part.get("type")
+    if kind in ("image_url", "input_image"):
+        url = part.get("image_url")
+        url = url.get("url") if isinstance(url, dict) else url
+        return (len(url) if isinstance(url, str) and url.startswith("data:") else 0), _IMAGE
+    if kind == "input_audio":
+        sound = _text(part.get("input_audio"), "data")
+        return len(sound), len(sound) // _BASE64_PER_AUDIO_TOKEN + 1 if sound else _UNKNOWN
+    if kind in ("file", "input_file"):
+        holder = part.get("file") if kind == "file" else part
+        data = _text(holder, "file_data")
+        return len(data), len(data) // _BASE64_PER_FILE_TOKEN + 1 if data else _UNKNOWN
+    return None
+
+
+def _text(holder: Any, name: str) -> str:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if isinstance(value, str) else ""
