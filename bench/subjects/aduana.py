@@ -43,14 +43,23 @@ routes:
   - model: {model}
     targets:
       - {{upstream: fake, deployment: {model}, priority: 0}}
+policies:
+  - name: bench  # every kind of limit is checked, and none is reached
+    requests_per_minute: 100000000
+    tokens_per_minute: 1000000000000
+    tokens_per_day: 1000000000000
+    max_concurrent_requests: 1000000
 clients:
   - name: bench
+    policy: bench
     teams:
       - name: bench
         apps:
           - name: bench
             keys:
               - {{name: bench, secret_ref: "env:BENCH_KEY"}}
+budgets:
+  - {{scope: "app:bench/bench/bench", period: month, amount_usd: "1000000", on_exceeded: block}}
 prices:
   - {{provider: azure_openai, model: {model}, input_per_million: "2.50", cached_input_per_million: "1.25",
      output_per_million: "10.00", effective_from: 2024-10-01}}

@@ -11,15 +11,19 @@ local EPOCH = 1700000000000000 -- us: times are kept relative to it, so that dou
 local ROUNDING = 0.001         -- us: what the doubles of a full bucket may be off
 local SUPERSEDED = '\145\161\78'
 local INF = math.huge
+local MOST = 1000               -- arguments of one command: Lua's stack is no larger than some thousands
+local max, floor, ceil = math.max, math.floor, math.ceil
 
 local last = tonumber(redis.call('HGET', KEYS[2], incarnation) or 0)
 local watermark = tonumber(redis.call('HGET', KEYS[3], incarnation) or 0)
 
 -- Everything is read before anything is written: an ill-formed operation changes nothing.
 local operations = {}
-for i = 1, (#ARGV - HEAD) / 2 do
-  operations[i] = cmsgpack.unpack(ARGV[HEAD + 2 * i - 1])
-  if type(operations[i]) ~= 'table' or type(operations[i][1]) ~= 'number' then error('operation ' .. i .. ' is none') end
+local size = (#ARGV - HEAD) / 2
+for i = 1, size do
+  local op = cmsgpack.unpack(ARGV[HEAD + 2 * i - 1])
+  if type(op) ~= 'table' or type(op[1]) ~= 'number' then error('operation ' .. i .. ' is none') end
+  operations[i] = op
 end
 
 -- ── The gate ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -60,68 +64,90 @@ end
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2]) - EPOCH
 
-local function amounts_of(op, shifted)
-  return {1, op[3], shifted and op[6] or op[4]}
-end
-
 -- A lease: incarnation (36), 'b' where buckets were debited (else '-'), 's' where it was downshifted (else '-'), the
 -- indexes of the conditioned buckets that counted, each as 'n,', a ':' and the operation.
 local function read_lease(text)
-  local colon = string.find(text, ':', 39, true)
-  local on = {}
-  for index in string.gmatch(string.sub(text, 39, colon - 1), '(%d+),') do on[tonumber(index)] = true end
+  local on
+  local colon = 39
+  if string.byte(text, 39) ~= 58 then
+    colon = string.find(text, ':', 39, true)
+    on = {}
+    for index in string.gmatch(string.sub(text, 39, colon - 1), '(%d+),') do on[tonumber(index)] = true end
+  end
+  local op = cmsgpack.unpack(string.sub(text, colon + 1))
   return {
-    incarnation = string.sub(text, 1, 36),
-    debited = string.sub(text, 37, 37) == 'b',
-    shifted = string.sub(text, 38, 38) == 's',
+    debited = string.byte(text, 37) == 98,
     on = on,
-    op = cmsgpack.unpack(string.sub(text, colon + 1)),
+    checks = op[5],
+    amounts = {1, op[3], string.byte(text, 38) == 115 and op[6] or op[4]},
   }
 end
 
+-- What is read once and written once, however many operations of the batch touch it.
+local full, full_changed = {}, {}      -- buckets: when they are full again
+local spent, spent_more = {}, {}       -- amounts as they are, and what the batch adds
+local reserved, reserved_more = {}, {}
+local leases, leases_new, leases_gone = {}, {}, {}
+
+local function add(amounts, changes, field, amount)
+  amounts[field] = (amounts[field] or 0) + amount
+  changes[field] = (changes[field] or 0) + amount
+end
+
 -- Calendars and live calls: each field once, whatever number of rules share it.
-local function reserve(op, amounts, sign)
-  local seen = {}
-  for _, check in ipairs(op[5]) do
+local function reserve(checks, amounts, sign)
+  local seen
+  for index = 1, #checks do
+    local check = checks[index]
     local kind, field = check[1], check[2]
-    if (kind == 3 or (kind == 2 and check[4] >= 0)) and not seen[field] then
-      seen[field] = true
-      local amount = kind == 3 and 1 or amounts[check[3]]
-      if amount ~= 0 then redis.call('HINCRBY', KEYS[6], field, string.format('%.0f', sign * amount)) end
+    if kind == 3 or (kind == 2 and check[4] >= 0) then
+      seen = seen or {}
+      if not seen[field] then
+        seen[field] = true
+        add(reserved, reserved_more, field, sign * (kind == 3 and 1 or amounts[check[3]]))
+      end
     end
   end
 end
 
 local function counts(check, on, index)
-  return check[5] == 0 or on[index] == true
+  return check[5] == 0 or (on and on[index]) or false
 end
 
--- Puts what was used in the place of what a bucket was debited at admission; `used` nil: nothing was.
-local function correct(lease, used)
-  local op = lease.op
-  for index, check in ipairs(op[5]) do
+local function move(field, limit, amount)
+  full[field] = max(full[field] or 0, now) + amount * MINUTE / limit
+  full_changed[field] = true
+end
+
+-- Gives a lease back and puts what was used in the place of what its buckets were debited; `used` nil: nothing was.
+local function give_back(lease, used)
+  local checks, amounts = lease.checks, lease.amounts
+  reserve(checks, amounts, -1)
+  for index = 1, #checks do
+    local check = checks[index]
     if check[1] == 1 and counts(check, lease.on, index) then
+      local unit = check[3]
       local difference
-      if check[3] == 1 then
-        difference = (used == nil and lease.debited) and -1 or 0
+      if unit == 1 then
+        difference = (not used and lease.debited) and -1 or 0
       else
-        difference = (used and used[check[3]] or 0) - (lease.debited and amounts_of(op, lease.shifted)[check[3]] or 0)
+        difference = (used and used[unit] or 0) - (lease.debited and amounts[unit] or 0)
       end
-      if difference ~= 0 then
-        local full = math.max(tonumber(redis.call('HGET', KEYS[4], check[2]) or 0), now)
-        redis.call('HSET', KEYS[4], check[2], string.format('%.17g', full + difference * MINUTE / check[4]))
-      end
+      if difference ~= 0 then move(check[2], check[4], difference) end
     end
   end
 end
 
-local function take_lease(id)
-  local text = redis.call('HGET', KEYS[7], id)
-  if not text then return nil end
-  redis.call('HDEL', KEYS[7], id)
-  local lease = read_lease(text)
-  reserve(lease.op, amounts_of(lease.op, lease.shifted), -1)
-  return lease
+-- What the dead held: calendars and live calls; what their buckets were debited stays.
+local function bury(dead)
+  local found = redis.call('HGETALL', KEYS[7])
+  for i = 1, #found, 2 do
+    if dead[string.sub(found[i + 1], 1, 36)] then
+      local lease = read_lease(found[i + 1])
+      reserve(lease.checks, lease.amounts, -1)
+      redis.call('HDEL', KEYS[7], found[i])
+    end
+  end
 end
 
 local function expire()
@@ -139,12 +165,7 @@ local function expire()
       end
     end
   end
-  if next(dead) then
-    local leases = redis.call('HGETALL', KEYS[7])
-    for i = 1, #leases, 2 do
-      if dead[string.sub(leases[i + 1], 1, 36)] then take_lease(leases[i]) end
-    end
-  end
+  if next(dead) then bury(dead) end
   redis.call('HSET', KEYS[8], 'next', string.format('%.0f', math.min(soonest, now + lease_us)))
 end
 
@@ -153,123 +174,158 @@ local known = heard_at and 1 or 0
 if heard_at and heard_at + lease_us < now then
   -- It was silent for a lease, and nobody noticed: its leases go by the same rule as anybody's.
   known = 0
-  local leases = redis.call('HGETALL', KEYS[7])
-  for i = 1, #leases, 2 do
-    if string.sub(leases[i + 1], 1, 36) == incarnation then take_lease(leases[i]) end
-  end
+  bury({[incarnation] = true})
 end
 if not heard_at or now - heard_at > lease_us / 16 then
   redis.call('HSET', KEYS[8], 'heard:' .. incarnation, string.format('%.0f', now))
 end
 if now >= tonumber(state[4] or 0) then expire() end
 
--- ── Admission ───────────────────────────────────────────────────────────────────────────────────────────────────────
+-- ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- What the counters of an operation's checks say: for each {full, spent, reserved}.
-local function read(checks)
-  local names = {{}, {}, {}}
-  for _, check in ipairs(checks) do
-    if check[1] == 1 then
-      table.insert(names[1], check[2])
-    else
-      table.insert(names[3], check[2])
-      if check[1] == 2 then table.insert(names[2], check[2]) end
+local taken = count > 0 and first + count - 1 > last and (first <= last + 1 or ARGV[4] == '1')
+local from = taken and max(first, last + 1) - first + 1 or count + 1  -- of the operations
+
+-- Brings the fields of a hash (names, each once) into a table.
+local function fetch(key, names, into, read)
+  for start = 1, #names, MOST do
+    local stop = math.min(start + MOST - 1, #names)
+    local values = redis.call('HMGET', key, unpack(names, start, stop))
+    for i = start, stop do
+      local value = values[i - start + 1]
+      if value then into[names[i]] = read(value) end
     end
   end
-  local values = {}
-  for i, key in ipairs({KEYS[4], KEYS[5], KEYS[6]}) do
-    local found = {}
-    if #names[i] > 0 then
-      local answer = redis.call('HMGET', key, unpack(names[i]))
-      for j, name in ipairs(names[i]) do found[name] = tonumber(answer[j] or 0) end
-    end
-    values[i] = found
-  end
-  return values[1], values[2], values[3]
 end
 
--- Judges all checks for some amounts. Answers whether a downshift is asked for, the index of the check that denies (0:
--- none), its wait, and which conditioned buckets count.
-local function judge(checks, amounts, full, spent, reserved, shifted)
-  local exceeded, on = {}, {}
-  local failed, wait, rank = 0, 0, -1
-  local wants_shift = false
-  local function deny(index, how_long, how_bad)
-    -- The one that lasts longest tells: never (4), a calendar (3), a bucket (2, by its wait), live calls (1).
-    if how_bad > rank or (how_bad == rank and how_long > wait) then failed, wait, rank = index, how_long, how_bad end
+local wanted_leases, wanted_full, wanted_spent, wanted_reserved = {}, {}, {}, {}
+local asked = {}
+
+local function want(names, field)
+  if not asked[field] then
+    asked[field] = true
+    names[#names + 1] = field
   end
-  for index, check in ipairs(checks) do
+end
+
+for i = from, size do
+  local kind = operations[i][1]
+  if kind == 3 or kind == 4 or kind == 2 then want(wanted_leases, operations[i][2]) end
+end
+fetch(KEYS[7], wanted_leases, leases, read_lease)
+for _, lease in pairs(leases) do
+  for _, check in ipairs(lease.checks) do
+    if check[1] == 1 then want(wanted_full, check[2]) end
+  end
+end
+for i = from, size do
+  if operations[i][1] == 1 then
+    for _, check in ipairs(operations[i][5]) do
+      local kind, field = check[1], check[2]
+      if kind == 1 then
+        want(wanted_full, field)
+      elseif not asked[field] then
+        asked[field] = true
+        wanted_reserved[#wanted_reserved + 1] = field
+        if kind == 2 then wanted_spent[#wanted_spent + 1] = field end
+      end
+    end
+  end
+end
+-- What the dead gave back above is not in the hash yet: it is added to what is read.
+local given_back = reserved
+reserved = {}
+fetch(KEYS[4], wanted_full, full, tonumber)
+fetch(KEYS[5], wanted_spent, spent, tonumber)
+fetch(KEYS[6], wanted_reserved, reserved, tonumber)
+for field, amount in pairs(given_back) do reserved[field] = (reserved[field] or 0) + amount end
+
+-- ── Admission ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Judges all checks for some amounts. Answers whether a downshift is asked for, the index of the check that denies (0:
+-- none), its wait, which conditioned buckets count, and which calendars are exceeded. The check that lasts longest
+-- denies: never (rank 4), a calendar (3), a bucket (2, by its wait), live calls (1).
+local function judge(checks, amounts, shifted)
+  local exceeded, on
+  local failed, wait, rank = 0, 0, 0
+  local wants_shift = false
+  for index = 1, #checks do
+    local check = checks[index]
     if check[1] == 2 and check[4] >= 0 then
-      local amount = amounts[check[3]]
-      if (spent[check[2]] + reserved[check[2]] + amount) > check[4] then
+      local field, amount = check[2], amounts[check[3]]
+      if (spent[field] or 0) + (reserved[field] or 0) + amount > check[4] then
+        exceeded = exceeded or {}
         exceeded[index] = true
         if check[5] == 2 and not shifted then wants_shift = true end
         if check[5] == 0 then
-          if amount > check[4] then deny(index, -1, 4) else deny(index, 0, 3) end
+          if amount > check[4] then
+            if rank < 4 then failed, wait, rank = index, -1, 4 end
+          elseif rank < 3 then
+            failed, wait, rank = index, 0, 3
+          end
         end
       end
     end
   end
-  for index, check in ipairs(checks) do
-    if check[1] == 1 and (check[5] == 0 or exceeded[check[5]]) then
-      if check[5] ~= 0 then on[index] = true end
-      local amount = amounts[check[3]]
-      local excess = math.max(full[check[2]], now) + amount * MINUTE / check[4] - now - MINUTE
-      if amount > check[4] then
-        deny(index, -1, 4)
-      elseif excess > ROUNDING then
-        deny(index, math.ceil(excess), 2)
+  for index = 1, #checks do
+    local check = checks[index]
+    local kind = check[1]
+    if kind == 1 and (check[5] == 0 or (exceeded and exceeded[check[5]])) then
+      if check[5] ~= 0 then
+        on = on or {}
+        on[index] = true
       end
-    elseif check[1] == 3 and reserved[check[2]] + 1 > check[3] then
-      deny(index, 1000000, 1)
+      local amount, limit = amounts[check[3]], check[4]
+      local excess = max(full[check[2]] or 0, now) + amount * MINUTE / limit - now - MINUTE
+      if amount > limit then
+        if rank < 4 then failed, wait, rank = index, -1, 4 end
+      elseif excess > ROUNDING and (rank < 2 or (rank == 2 and ceil(excess) > wait)) then
+        failed, wait, rank = index, ceil(excess), 2
+      end
+    elseif kind == 3 and rank < 1 and (reserved[check[2]] or 0) + 1 > check[3] then
+      failed, wait, rank = index, 1000000, 1
     end
   end
   return wants_shift, failed, wait, on, exceeded
 end
 
-local function remaining(checks, full, spent, reserved, amounts, on, admitted)
-  local left = {}
-  for index, check in ipairs(checks) do
+-- What is left of each check, behind the first five figures of a verdict.
+local function tell(verdict, checks)
+  for index = 1, #checks do
+    local check = checks[index]
+    local kind, field = check[1], check[2]
     local rest
-    if check[1] == 1 then
-      local at = math.max(full[check[2]], now)
-      if admitted and counts(check, on, index) then at = at + amounts[check[3]] * MINUTE / check[4] end
-      rest = (MINUTE - (at - now)) * check[4] / MINUTE + ROUNDING
-    elseif check[1] == 2 then
-      rest = check[4] - spent[check[2]] - reserved[check[2]] - (admitted and amounts[check[3]] or 0)
-      if check[4] < 0 then rest = 0 end
+    if kind == 1 then
+      rest = (MINUTE - (max(full[field] or 0, now) - now)) * check[4] / MINUTE + ROUNDING
+    elseif kind == 3 then
+      rest = check[3] - (reserved[field] or 0)
     else
-      rest = check[3] - reserved[check[2]] - (admitted and 1 or 0)
+      rest = check[4] - (spent[field] or 0) - (reserved[field] or 0)
     end
-    left[index] = math.max(0, math.floor(rest))
+    verdict[5 + index] = rest > 0 and floor(rest) or 0
   end
-  return left
+  return verdict
 end
 
-local function write_lease(op, argument, debited, shifted, on)
-  local indexes = {}
-  for index in pairs(on) do table.insert(indexes, index .. ',') end
-  redis.call('HSET', KEYS[7], op[2],
-    incarnation .. (debited and 'b' or '-') .. (shifted and 's' or '-') .. table.concat(indexes) .. ':' .. argument)
-  reserve(op, amounts_of(op, shifted), 1)
-end
-
-local function verdict(kind, index, wait, used, held, left)
-  local answer = {kind, index, wait, used, held}
-  for i, rest in ipairs(left) do answer[5 + i] = rest end
-  return answer
+local function write_lease(id, lease, argument, mark)
+  local indexes = ''
+  if lease.on then
+    for index in pairs(lease.on) do indexes = indexes .. index .. ',' end
+  end
+  leases[id], leases_gone[id] = lease, nil
+  leases_new[id] = incarnation .. mark .. indexes .. ':' .. argument
+  reserve(lease.checks, lease.amounts, 1)
 end
 
 local function admit(op, argument)
   local checks = op[5]
-  if #checks == 0 then return {1, 0, 0, 0, 0}, true end
-  local full, spent, reserved = read(checks)
-  local amounts = amounts_of(op, false)
-  local wants_shift, failed, wait, on, exceeded = judge(checks, amounts, full, spent, reserved, false)
+  if #checks == 0 then return {1, 0, 0, 0, 0} end
+  local amounts = {1, op[3], op[4]}
+  local wants_shift, failed, wait, on, exceeded = judge(checks, amounts, false)
   local shifted = false
   if wants_shift and op[6] then
-    shifted, amounts = true, amounts_of(op, true)
-    wants_shift, failed, wait, on = judge(checks, amounts, full, spent, reserved, true)
+    shifted, amounts = true, {1, op[3], op[6]}
+    wants_shift, failed, wait, on = judge(checks, amounts, true)
   elseif wants_shift and failed == 0 then
     for index, check in ipairs(checks) do
       if failed == 0 and exceeded[index] and check[5] == 2 then
@@ -281,81 +337,97 @@ local function admit(op, argument)
     local check = checks[failed]
     local used, held = 0, 0
     if check[1] == 1 then
-      used = math.ceil((math.max(full[check[2]], now) - now) * check[4] / MINUTE - ROUNDING)
+      used = ceil((max(full[check[2]] or 0, now) - now) * check[4] / MINUTE - ROUNDING)
     else
-      used, held = check[1] == 2 and spent[check[2]] or 0, reserved[check[2]]
+      used, held = check[1] == 2 and spent[check[2]] or 0, reserved[check[2]] or 0
     end
-    return verdict(0, failed, wait, used, held, remaining(checks, full, spent, reserved, amounts, on, false)), false
+    return tell({0, failed, wait, used, held}, checks)
   end
-  local writes = {}
-  for index, check in ipairs(checks) do
-    if check[1] == 1 and counts(check, on, index) then
-      local at = math.max(full[check[2]], now) + amounts[check[3]] * MINUTE / check[4]
-      table.insert(writes, check[2])
-      table.insert(writes, string.format('%.17g', at))
-    end
+  for index = 1, #checks do
+    local check = checks[index]
+    if check[1] == 1 and counts(check, on, index) then move(check[2], check[4], amounts[check[3]]) end
   end
-  if #writes > 0 then redis.call('HSET', KEYS[4], unpack(writes)) end
-  write_lease(op, argument, true, shifted, on)
-  local left = remaining(checks, full, spent, reserved, amounts, on, true)
-  return verdict(shifted and 2 or 1, 0, 0, 0, 0, left), true
+  local lease = {debited = true, on = on, checks = checks, amounts = amounts}
+  write_lease(op[2], lease, argument, shifted and 'bs' or 'b-')
+  return tell({shifted and 2 or 1, 0, 0, 0, 0}, checks)
 end
 
 local function hold(op, argument)
-  if #op[5] > 0 and redis.call('HEXISTS', KEYS[7], op[2]) == 0 then write_lease(op, argument, false, false, {}) end
-end
-
-local function settle(op)
-  local lease = take_lease(op[2])
-  local used = {1, op[3], op[4]}
-  if lease then correct(lease, used) end
-  for _, counter in ipairs(op[5]) do
-    local amount = used[counter[2]]
-    if amount ~= 0 then redis.call('HINCRBY', KEYS[5], counter[1], string.format('%.0f', amount)) end
+  if #op[5] > 0 and not leases[op[2]] then
+    write_lease(op[2], {debited = false, checks = op[5], amounts = {1, op[3], op[4]}}, argument, '--')
   end
 end
 
-local function void(op)
-  local lease = take_lease(op[2])
-  if lease then correct(lease, nil) end
+local function take(id, used)
+  local lease = leases[id]
+  if lease then
+    leases[id], leases_new[id], leases_gone[id] = nil, nil, true
+    give_back(lease, used)
+  end
+end
+
+local function settle(op)
+  local used, counters = {1, op[3], op[4]}, op[5]
+  take(op[2], used)
+  for i = 1, #counters do add(spent, spent_more, counters[i][1], used[counters[i][2]]) end
 end
 
 -- ── The batch ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-local verdicts = {}
-local final = first + count - 1
-if count > 0 and final > last and (first <= last + 1 or ARGV[4] == '1') then
-  local from = math.max(first, last + 1)
-  local records = {}
-  for seq = from, final do
-    local i = seq - first + 1
-    local op, argument, record = operations[i], ARGV[HEAD + 2 * i - 1], ARGV[HEAD + 2 * i]
-    local kind = op[1]
-    if kind == 1 then
-      local answer, admitted = admit(op, argument)
-      table.insert(verdicts, answer)
-      if not admitted then record = SUPERSEDED end
-    elseif kind == 2 then
-      hold(op, argument)
-    elseif kind == 3 then
-      settle(op)
-    elseif kind == 4 then
-      void(op)
-    end
-    table.insert(records, record)
+local verdicts, records = {}, {}
+for i = from, size do
+  local op, argument, record = operations[i], ARGV[HEAD + 2 * i - 1], ARGV[HEAD + 2 * i]
+  local kind = op[1]
+  if kind == 1 then
+    local verdict = admit(op, argument)
+    verdicts[#verdicts + 1] = verdict
+    if verdict[1] == 0 then record = SUPERSEDED end
+  elseif kind == 2 then
+    hold(op, argument)
+  elseif kind == 3 then
+    settle(op)
+  elseif kind == 4 then
+    take(op[2], nil)
   end
-  local size = #records
-  local head
-  if size < 16 then
-    head = string.char(0x90 + size)
-  else
-    head = string.char(0xdc, math.floor(size / 256), size % 256)
-  end
-  redis.call('XADD', KEYS[1], '*', 'i', incarnation, 's', from, 'n', size, 'b', head .. table.concat(records))
-  redis.call('HSET', KEYS[2], incarnation, final)
-  last = final
+  if i <= count then records[#records + 1] = record end
 end
-for i = count + 1, #operations do
-  if operations[i][1] == 2 then hold(operations[i], ARGV[HEAD + 2 * i - 1]) end
+
+-- ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Field, value, field, value ... in as few commands as Lua's stack allows.
+local function store(key, pairs_of)
+  for start = 1, #pairs_of, MOST do
+    redis.call('HSET', key, unpack(pairs_of, start, math.min(start + MOST - 1, #pairs_of)))
+  end
+end
+
+local function increase(key, changes)
+  for field, amount in pairs(changes) do
+    if amount ~= 0 then redis.call('HINCRBY', key, field, string.format('%.0f', amount)) end
+  end
+end
+
+local changed = {}
+for field in pairs(full_changed) do
+  changed[#changed + 1] = field
+  changed[#changed + 1] = string.format('%.17g', full[field])
+end
+store(KEYS[4], changed)
+increase(KEYS[5], spent_more)
+increase(KEYS[6], reserved_more)
+for id in pairs(leases_gone) do redis.call('HDEL', KEYS[7], id) end
+local fresh = {}
+for id, text in pairs(leases_new) do
+  fresh[#fresh + 1] = id
+  fresh[#fresh + 1] = text
+end
+store(KEYS[7], fresh)
+
+if taken then
+  local head = #records < 16 and string.char(0x90 + #records)
+    or string.char(0xdc, floor(#records / 256), #records % 256)
+  redis.call('XADD', KEYS[1], '*', 'i', incarnation, 's', first + from - 1, 'n', #records, 'b', head .. table.concat(records))
+  last = first + count - 1
+  redis.call('HSET', KEYS[2], incarnation, last)
 end
 return {last, watermark, 0, known, verdicts}

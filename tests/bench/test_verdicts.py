@@ -171,7 +171,7 @@ def verdicts(measurements, memory=None, missing=None):
 
 def the_good_run():
     taken = [measured("throughput", "nginx", window_answered=270_000), measured("throughput", "aduana")]
-    taken += [measured("latency", "direct", latency=at(0.3, 0.4)), measured("latency", "aduana", latency=at(1.2, 2.3))]
+    taken += [measured("latency", "direct", latency=at(0.3, 0.4)), measured("latency", "aduana", latency=at(1.4, 2.8))]
     taken += [
         measured("first_byte", "direct", first_byte=at(0.3)),
         measured("first_byte", "aduana", first_byte=at(1.7)),
@@ -186,9 +186,9 @@ def test_a_run_that_reaches_everything_passes_everything():
 @pytest.mark.parametrize(
     ("place", "worse", "name"),
     [
-        (1, measured("throughput", "aduana", window_answered=40_000), "requests/s on one core, of nginx's"),
-        (3, measured("latency", "aduana", latency=at(1.4, 2.3)), "added at P50, 100 requests/s"),
-        (3, measured("latency", "aduana", latency=at(1.2, 2.5)), "added at P95, 100 requests/s"),
+        (1, measured("throughput", "aduana", window_answered=32_000), "requests/s on one core, of nginx's"),
+        (3, measured("latency", "aduana", latency=at(1.6, 2.8)), "added at P50, 100 requests/s"),
+        (3, measured("latency", "aduana", latency=at(1.4, 3.0)), "added at P95, 100 requests/s"),
         (5, measured("first_byte", "aduana", first_byte=at(1.9)), "added to a stream's first byte at P50"),
         (6, measured("chunks", "aduana", window_chunks=149_000), "chunks/s over the concurrent streams"),
     ],
@@ -217,9 +217,9 @@ def test_an_nginx_that_the_harness_does_not_fill_is_given_a_whole_core():
     taken = the_good_run()
     idle = {"window_answered": 150_000, "subject_cpu_seconds": 5.0}  # 15,000/s on half a core
     taken[0] = measured("throughput", "nginx", invalid=["only 50% the subject's"], **idle)
-    taken[1] = measured("throughput", "aduana", window_answered=45_000)
+    taken[1] = measured("throughput", "aduana", window_answered=36_000)
     (target,) = (target for target in targets(taken, {}, {}) if "nginx" in target.name)
-    assert (target.verdict, round(target.value, 6)) == ("pass", 0.15)
+    assert (target.verdict, round(target.value, 6)) == ("pass", 0.12)
 
 
 def test_the_ratio_to_nginx_is_taken_round_by_round():
