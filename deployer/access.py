@@ -37,7 +37,7 @@ DataDirOption = typer.Option(
 )
 
 # What commands read of the services' settings; the rest of the environment is none of their business.
-_READ = ("ADUANA_DATABASE_URL", "ADUANA_PEPPERS", "ADUANA_MASTER_KEYS", "ADUANA_SECRET_TTL")
+_READ = ("ADUANA_DATABASE_URL", "ADUANA_REDIS_URL", "ADUANA_PEPPERS", "ADUANA_MASTER_KEYS", "ADUANA_SECRET_TTL")
 
 Result = TypeVar("Result")
 
@@ -47,6 +47,7 @@ class Tenant:
     """An open tenant. `environment` is what `env:` references are read from."""
 
     settings: "Settings" = field(repr=False)
+    url: str = field(repr=False)  # the database's, resolved
     store: "Store" = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
 
@@ -59,6 +60,15 @@ class Tenant:
         return open_resolver(
             self.environment, ttl=self.settings.secret_ttl, master_keys=self.settings.master_keys, sealed=lambda: sealed
         )
+
+    async def redis_url(self) -> str | None:
+        """Where the counters are; None: in a proxy's memory. Raises `ValueError` where it cannot be read."""
+        from core.secrets.resolver import open_resolver, resolve_setting
+
+        given = self.settings.redis_url
+        if given is None:
+            return None
+        return await resolve_setting(given, open_resolver(self.environment, ttl=self.settings.secret_ttl))
 
     async def peppers(self, resolver: "CachingResolver") -> "Peppers":
         """Raises `CommandError` where none is configured or one cannot be read."""
@@ -176,7 +186,7 @@ async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterato
     try:
         await _reach(url)
         await _check_schema(store)
-        yield Tenant(settings, store, environment)
+        yield Tenant(settings, url, store, environment)
     finally:
         await store.close()
 

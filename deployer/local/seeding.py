@@ -36,7 +36,7 @@ async def apply(tenant: LocalTenant, seed: "SeedFile") -> "tuple[IssuedKey, ...]
     settings = Settings.from_environment(tenant.environment)
     store = await open_store(tenant.database_url, application_name="aduana-up", max_connections=1)
     try:
-        opened = Tenant(settings, store, environment)
+        opened = Tenant(settings, tenant.database_url, store, environment)
         async with store.transaction() as connection:
             resolver = await opened.resolver(connection)
             peppers = await opened.peppers(resolver)

@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from core.ledger.keys import StreamKeys
 from core.ledger.records import Settled, Superseded, decode, encode
 from core.limits import Family
 from core.limits.fields import families_text
 from proxy.ledger.connection import Handler
-from proxy.ledger.keys import StreamKeys
 from proxy.limits import Claim, operations
 from proxy.limits.memory import MemoryLimiter
 from proxy.limits.plan import counters_of

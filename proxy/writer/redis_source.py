@@ -11,9 +11,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from core.ledger.keys import StreamKeys
 from core.ledger.records import Unreadable, decode_array
 from core.ledger.store import FOREIGN, Batch
-from proxy.ledger.keys import StreamKeys
 from proxy.writer import Gate, Piece, SourceAway
 
 _TRIM, _PRIME, _CLOSE = ((Path(__file__).parent / name).read_text() for name in ("trim.lua", "prime.lua", "close.lua"))

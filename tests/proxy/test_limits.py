@@ -16,8 +16,8 @@ import openai
 import pytest
 import redis as redis_py
 
+from core.ledger.keys import StreamKeys
 from deployer.local.ports import free_port
-from proxy.ledger.keys import StreamKeys
 from tests.proxy.stack import Stack, eventually, seed_text
 
 BODY = {"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "write 5 tokens"}]}

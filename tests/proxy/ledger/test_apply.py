@@ -7,7 +7,7 @@ import pytest
 import redis as redis_py
 
 import proxy.ledger
-from proxy.ledger.keys import StreamKeys
+from core.ledger.keys import StreamKeys
 from proxy.ledger.stream import SUPERSEDED
 from proxy.limits import operations
 

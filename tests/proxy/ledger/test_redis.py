@@ -8,10 +8,10 @@ import pytest
 import redis as redis_py
 import trustme
 
+from core.ledger.keys import StreamKeys
 from core.settings import Settings
 from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.connection import parse_redis_url
-from proxy.ledger.keys import StreamKeys
 from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import a_writer, add_client, ask, assert_rollups_are_the_sums_of_rows, events

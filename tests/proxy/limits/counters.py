@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import redis as redis_py
 
 import proxy.ledger
+from core.ledger.keys import StreamKeys
 from core.limits import Family, Rule, Rules, Scope, ScopeKind
 from core.limits.fields import families_text
 from core.snapshot import Caller, EffectivePolicy
-from proxy.ledger.keys import StreamKeys
 from proxy.ledger.stream import SUPERSEDED
 from proxy.limits import Claim, operations
 from proxy.limits.memory import MemoryLimiter

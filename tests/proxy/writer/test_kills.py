@@ -16,10 +16,10 @@ import psycopg
 import pytest
 import redis as redis_py
 
+from core.ledger.keys import StreamKeys
 from core.settings import Settings
 from core.store.migrate import migrate
 from proxy.ledger import LedgerFull
-from proxy.ledger.keys import StreamKeys
 from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import add_client, ask, assert_rollups_are_the_sums_of_rows, events

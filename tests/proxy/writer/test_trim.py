@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 import redis as redis_py
 
+from core.ledger.keys import StreamKeys
 from core.ledger.records import Heartbeat, encode
-from proxy.ledger.keys import StreamKeys
 from proxy.writer import SourceAway
 from proxy.writer.redis_source import RedisSource
 from tests.proxy.ledger.calls import array
