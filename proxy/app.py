@@ -11,12 +11,14 @@ from starlette.routing import Route, Router
 from core.ids import new_event_id
 from proxy.calls import CallEndpoint, Gateway
 from proxy.catalogue import catalogue
-from proxy.endpoints import ENDPOINTS, caller_paths
+from proxy.endpoints import caller_paths
+from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal, method_not_allowed, unknown_url
 from proxy.headers import read_request_head
 from proxy.health import health
 from proxy.readiness import Readiness
 
+_HOT = frozenset({"chat.completions", "completions", "embeddings", "responses"})
 _DOCS = None  # no interactive documentation on the data plane
 
 
@@ -42,6 +44,7 @@ def build_app(
     hot = [
         Route(path.replace("{deployment}", "{deployment:path}"), CallEndpoint(endpoint, gateway))
         for endpoint in ENDPOINTS
+        if endpoint.name in _HOT
         for path in caller_paths(endpoint)
     ]
     return Surface(hot, default=_build_rest(gateway, readiness), lifespan=lifespan)

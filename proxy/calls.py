@@ -17,13 +17,14 @@ from core.ledger.records import Call
 from core.settings import Settings
 from core.snapshot import Caller, Route, Snapshot
 from proxy.admission import Admitter
+from proxy.answering import AnswerBroken
 from proxy.authentication import authenticate_caller
 from proxy.bodies import JsonBody
 from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal, method_not_allowed, not_ready
-from proxy.forwarding import AnswerBroken, Forwarder
+from proxy.forwarding import Forwarder
 from proxy.headers import Headers, RequestHead, read_request_head
 from proxy.metrics import Metrics
 from proxy.routing import RouteTable

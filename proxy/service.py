@@ -16,6 +16,7 @@ from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
 from core.snapshot.watch import SnapshotWatcher
 from proxy.admission import Admitter
+from proxy.answering import Answerer
 from proxy.app import build_app
 from proxy.calls import Gateway
 from proxy.caps import Caps
@@ -68,7 +69,8 @@ class Service:
             )
         )
         self._settlement = Settlement(ledger, self._tokenizer, self.metrics)
-        forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, self._keep_alive)
+        answerer = Answerer(self._credentials, self.metrics, self._keep_alive)
+        forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, answerer)
         admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
         caps = Caps(self._tokenizer)
         self._gateway = Gateway(settings, peppers, caps, admitter, forwarder, self._settlement, self.metrics)

@@ -176,9 +176,15 @@ class _Writer:
             return {"name": change.name[0], "settings": json.dumps(after)}
         if change.kind == "upstream":
             plain = {column: after[column] for column in ("provider", "endpoint", "api_version", "stream_usage")}
-            return {"name": change.name[0], **plain, "auth": json.dumps(after["auth"])}
+            return {
+                "name": change.name[0],
+                **plain,
+                "auth": json.dumps(after["auth"]),
+                "settings": json.dumps(after["settings"]),
+            }
         if change.kind == "route":
-            return {"model": change.name[0], "fallback": after["fallback"], "downshift": after["downshift"]}
+            plain = {column: after[column] for column in ("fallback", "downshift")}
+            return {"model": change.name[0], **plain, "settings": json.dumps(after["settings"])}
         if change.kind == "budget":
             return {
                 "scope": change.name[0],
@@ -198,7 +204,15 @@ class _Writer:
         return self._ids["policy", (after["policy"],)] if after["policy"] is not None else None
 
     async def _targets(self, route: Any, targets: list[dict[str, Any]]) -> None:
-        rows = [{**each, "route": route, "upstream": self._ids["upstream", (each["upstream"],)]} for each in targets]
+        rows = [
+            {
+                **each,
+                "route": route,
+                "upstream": self._ids["upstream", (each["upstream"],)],
+                "settings": json.dumps(each["settings"]),
+            }
+            for each in targets
+        ]
         await self._run(
             """
             DELETE FROM targets WHERE route_id = %(route)s AND NOT EXISTS (
@@ -214,10 +228,11 @@ class _Writer:
         for row in rows:
             await self._run(
                 """
-                INSERT INTO targets (route_id, upstream_id, deployment, model, priority, weight)
-                VALUES (%(route)s, %(upstream)s, %(deployment)s, %(model)s, %(priority)s, %(weight)s)
+                INSERT INTO targets (route_id, upstream_id, deployment, model, priority, weight, settings)
+                VALUES (%(route)s, %(upstream)s, %(deployment)s, %(model)s, %(priority)s, %(weight)s, %(settings)s)
                 ON CONFLICT (route_id, upstream_id, deployment) DO UPDATE
-                   SET model = excluded.model, priority = excluded.priority, weight = excluded.weight
+                   SET model = excluded.model, priority = excluded.priority, weight = excluded.weight,
+                       settings = excluded.settings
                 """,
                 row,
             )

@@ -14,6 +14,15 @@ from core import policies
 from core.seed.document import Fields, Finding, Items, Node, Place, parse_document, plain, read_document
 from core.seed.endpoints import endpoint_problem
 from core.seed.reading import Entry, Findings
+from core.seed.serving import (
+    ROUTE_SETTINGS,
+    TARGET_SETTINGS,
+    TIMEOUTS,
+    UPSTREAM_SETTINGS,
+    route_settings,
+    target_settings,
+    upstream_settings,
+)
 
 PROVIDERS = ("azure_openai", "openai", "openai_compatible")
 PERIODS = ("day", "week", "month", "total")
@@ -22,10 +31,11 @@ ON_EXCEEDED = ("block", "throttle", "downshift")
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "seed file": ("upstreams", "routes", "policies", "clients", "budgets", "prices"),
-    "upstream": ("name", "provider", "endpoint", "api_version", "auth", "stream_usage"),
+    "upstream": ("name", "provider", "endpoint", "api_version", "auth", "stream_usage", *UPSTREAM_SETTINGS),
+    "timeouts": TIMEOUTS,
     "auth": ("secret_ref", "managed_identity", "client_id", "none"),
-    "route": ("model", "targets", "fallback", "downshift"),
-    "target": ("upstream", "deployment", "model", "priority", "weight"),
+    "route": ("model", "targets", "fallback", "downshift", *ROUTE_SETTINGS),
+    "target": ("upstream", "deployment", "model", "priority", "weight", *TARGET_SETTINGS),
     "policy": ("name", *policies.FIELDS),
     "client": ("name", "policy", "teams"),
     "team": ("name", "policy", "apps"),
@@ -187,6 +197,7 @@ class _SeedReader:
             "api_version": api_version,
             "auth": self._auth(entry),
             "stream_usage": entry.flag("stream_usage", default=True),
+            "settings": upstream_settings(entry, self._findings),
         }
         self._add("upstream", (entry.name(),), values, entry, "name")
 
@@ -239,6 +250,7 @@ class _SeedReader:
                 "model": target.text("model"),
                 "priority": target.whole("priority", low=0, high=1_000_000, default=0),
                 "weight": target.whole("weight", low=1, high=1_000_000, default=1),
+                "settings": target_settings(target),
             }
             if upstream is None or deployment is None:
                 continue
@@ -256,6 +268,7 @@ class _SeedReader:
             "fallback": self._other_route(entry, "fallback", model),
             "downshift": self._other_route(entry, "downshift", model),
             "targets": [targets[at] for at in sorted(targets)],
+            "settings": route_settings(entry, self._findings),
         }
         self._add("route", (model,), route, entry, "model")
 

@@ -72,9 +72,10 @@ async def read_state(connection: AsyncConnection[Any]) -> State:
         add(Stored("policy", (name,), id, settings))
     for id, name, *columns in await _rows(connection, _UPSTREAMS):
         add(Stored("upstream", (name,), id, dict(zip(_UPSTREAM_KEYS, columns, strict=True))))
-    for id, model, fallback, downshift, targets in await _rows(connection, _ROUTES):
+    for id, model, fallback, downshift, settings, targets in await _rows(connection, _ROUTES):
         ordered = sorted(targets, key=lambda each: (each["upstream"], each["deployment"]))
-        add(Stored("route", (model,), id, {"fallback": fallback, "downshift": downshift, "targets": ordered}))
+        route = {"fallback": fallback, "downshift": downshift, "targets": ordered, "settings": settings}
+        add(Stored("route", (model,), id, route))
     for kind, query in (("client", _CLIENTS), ("team", _TEAMS), ("app", _APPS)):
         for id, path, policy in await _rows(connection, query):
             add(Stored(kind, tuple(path), id, {"policy": policy}))
@@ -114,14 +115,16 @@ PRICE_UNITS: Mapping[str, str] = {
 """The seed file's words for prices, and the table's."""
 
 _POLICIES = "SELECT id, name, settings FROM policies WHERE removed_at IS NULL"
-_UPSTREAM_KEYS = ("provider", "endpoint", "api_version", "auth", "stream_usage")
+_UPSTREAM_KEYS = ("provider", "endpoint", "api_version", "auth", "stream_usage", "settings")
 _UPSTREAMS = """
-    SELECT id, name, provider, endpoint, api_version, auth, stream_usage FROM upstreams WHERE removed_at IS NULL
+    SELECT id, name, provider, endpoint, api_version, auth, stream_usage, settings
+      FROM upstreams WHERE removed_at IS NULL
 """
 _ROUTES = """
-    SELECT r.id, r.model, r.fallback, r.downshift,
+    SELECT r.id, r.model, r.fallback, r.downshift, r.settings,
            coalesce(jsonb_agg(jsonb_build_object('upstream', u.name, 'deployment', t.deployment, 'model', t.model,
-                                                 'priority', t.priority, 'weight', t.weight))
+                                                 'priority', t.priority, 'weight', t.weight,
+                                                 'settings', t.settings))
                     FILTER (WHERE t.id IS NOT NULL), '[]')
       FROM routes r LEFT JOIN targets t ON t.route_id = r.id LEFT JOIN upstreams u ON u.id = t.upstream_id
      WHERE r.removed_at IS NULL

@@ -7,6 +7,7 @@ keeps the rows so that a proxy can start while Postgres is away. Nothing here ho
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.limits import NO_RULES, Family, Rules
 from core.prices import Price
@@ -72,6 +73,10 @@ class Upstream:
     api_version: str | None
     secret_ref: str | None  # None: no credential is sent
     stream_usage: bool  # accepts stream_options.include_usage
+    timeouts: Mapping[str, float] = field(default_factory=dict)  # seconds; what is not here is the installation's
+    max_connections: int | None = None  # from one process; None: the installation's
+    home: bool = False  # of objects whose making names no model and no other object
+    forwards_unknown_objects: bool = False  # it held objects before the gateway came
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ class Target:
     priority: int  # lower ones first
     weight: int  # share among equals
     prices: tuple[Price, ...]  # newest first; empty: unpriced
+    spill_at: int | None = (
+        None  # percent of a provisioned deployment's utilisation from which lower priorities are asked
+    )
+    max_in_flight: int | None = None  # calls of one process; beyond them lower priorities are asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,12 @@ class Route:
     fallback: str | None
     downshift: str | None
     created: int  # Unix seconds: /v1/models answers it
+    aliases: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # parameters where the caller sets none
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # parameters whatever the caller sets
+    answers_requested_model: bool = False  # else the answer's model is what the provider says
+    prompt_cache_affinity: bool = False
+    max_attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from core.money import NANO_PER_USD, nano_usd
 from core.policies import Policy, PolicyError, effective
 from core.prices import Price
 from core.snapshot import Caller, EffectivePolicy, KeyEntry, Route, SealedSecret, Snapshot, Target, Upstream
-from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, PriceRow, Rows, TeamRow, UpstreamRow
+from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, PriceRow, RouteRow, Rows, TeamRow, UpstreamRow
 
 _log = logging.getLogger("aduana.snapshot")
 
@@ -167,6 +167,7 @@ def _upstream(row: UpstreamRow) -> Upstream | None:
     if not (isinstance(secret_ref, str) or (isinstance(auth, dict) and auth.get("none") is True)):
         _log.error("upstream %s is left out: this version signs in with a secret_ref, or with none: true", row.name)
         return None
+    settings = _settings(row.settings)
     return Upstream(
         id=row.id.hex(),
         name=row.name,
@@ -175,6 +176,10 @@ def _upstream(row: UpstreamRow) -> Upstream | None:
         api_version=row.api_version,
         secret_ref=secret_ref,
         stream_usage=row.stream_usage,
+        timeouts=settings.get("timeouts", {}),
+        max_connections=settings.get("max_connections"),
+        home=settings.get("home", False),
+        forwards_unknown_objects=settings.get("unknown_objects") == "forward",
     )
 
 
@@ -189,11 +194,37 @@ def _routes(rows: Rows, upstreams: Mapping[bytes, Upstream]) -> dict[str, Route]
         # The provider's model where the target names it; else what the deployment, or the route, is called.
         names = (row.model,) if row.model is not None else (row.deployment, models[row.route_id])
         priced = next((found for name in names if (found := prices.get((upstream.provider, name)))), ())
-        targets[row.route_id].append(Target(upstream, row.deployment, row.priority, row.weight, priced))
-    return {
-        row.model: Route(row.model, tuple(targets[row.id]), row.fallback, row.downshift, row.created)
-        for row in rows.routes
-    }
+        settings = _settings(row.settings)
+        spill_at, most = settings.get("spill_at"), settings.get("max_in_flight")
+        target = Target(upstream, row.deployment, row.priority, row.weight, priced, spill_at, most)
+        targets[row.route_id].append(target)
+    return {row.model: _route(row, tuple(targets[row.id])) for row in rows.routes}
+
+
+def _route(row: RouteRow, targets: tuple[Target, ...]) -> Route:
+    settings = _settings(row.settings)
+    return Route(
+        row.model,
+        targets,
+        row.fallback,
+        row.downshift,
+        row.created,
+        aliases=tuple(settings.get("aliases", ())),
+        defaults=settings.get("defaults", {}),
+        overrides=settings.get("overrides", {}),
+        answers_requested_model=settings.get("answer_model") == "requested",
+        prompt_cache_affinity=settings.get("affinity") == "prompt_cache",
+        max_attempts=settings.get("max_attempts"),
+    )
+
+
+def _settings(data: bytes) -> dict[str, Any]:
+    """The settings that are set; what is no mapping sets none."""
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        _log.error("settings cannot be read, the defaults hold: %s", error)
+        return {}
 
 
 def _prices(rows: list[PriceRow]) -> Prices:

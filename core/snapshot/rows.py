@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from psycopg import IsolationLevel
 
-FORMAT = 2
+FORMAT = 3
 """Of the serialised rows; raised whenever a struct of this module changes."""
 
 _BATCH = 500  # rows turned into objects at once: the interpreter's lock is held for so long
@@ -64,6 +64,7 @@ class UpstreamRow(Row, array_like=True, frozen=True, gc=False):
     api_version: str | None
     auth: bytes  # JSON
     stream_usage: bool
+    settings: bytes  # JSON
 
 
 class RouteRow(Row, array_like=True, frozen=True, gc=False):
@@ -72,6 +73,7 @@ class RouteRow(Row, array_like=True, frozen=True, gc=False):
     fallback: str | None
     downshift: str | None
     created: int  # Unix seconds
+    settings: bytes  # JSON
 
 
 class TargetRow(Row, array_like=True, frozen=True, gc=False):
@@ -81,6 +83,7 @@ class TargetRow(Row, array_like=True, frozen=True, gc=False):
     model: str | None
     priority: int
     weight: int
+    settings: bytes  # JSON
 
 
 class PriceRow(Row, array_like=True, frozen=True, gc=False):
@@ -193,7 +196,7 @@ def read_rows(connection: psycopg.Connection[Any]) -> Rows:
                 UpstreamRow,
                 """
                 SELECT uuid_send(id), name, provider, endpoint, api_version, convert_to(auth::text, 'UTF8'),
-                       stream_usage
+                       stream_usage, convert_to(settings::text, 'UTF8')
                   FROM upstreams WHERE removed_at IS NULL
                 """,
             ),
@@ -201,7 +204,8 @@ def read_rows(connection: psycopg.Connection[Any]) -> Rows:
                 cursor,
                 RouteRow,
                 """
-                SELECT uuid_send(id), model, fallback, downshift, extract(epoch FROM created_at)::int8
+                SELECT uuid_send(id), model, fallback, downshift, extract(epoch FROM created_at)::int8,
+                       convert_to(settings::text, 'UTF8')
                   FROM routes WHERE removed_at IS NULL
                 """,
             ),
@@ -209,7 +213,8 @@ def read_rows(connection: psycopg.Connection[Any]) -> Rows:
                 cursor,
                 TargetRow,
                 """
-                SELECT uuid_send(route_id), uuid_send(upstream_id), deployment, model, priority, weight
+                SELECT uuid_send(route_id), uuid_send(upstream_id), deployment, model, priority, weight,
+                       convert_to(settings::text, 'UTF8')
                   FROM targets ORDER BY priority, deployment, id
                 """,
             ),

@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/ai-foundry/openai/reference and .../api-versio
 from urllib.parse import quote, urlsplit
 
 from core.snapshot import Target
-from proxy.endpoints import Endpoint
+from proxy.endpoints import Azure, Endpoint
 
 
 class AzureOpenAI:
@@ -17,7 +17,7 @@ class AzureOpenAI:
         version = target.upstream.api_version
         if version is None:
             return f"{base}/openai/v1/{endpoint.path}"
-        if endpoint.by_deployment:
+        if endpoint.azure is Azure.DEPLOYMENT:
             path = f"{base}/openai/deployments/{quote(target.deployment, safe='')}/{endpoint.path}"
         else:
             path = f"{base}/openai/{endpoint.path}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.endpoints import ENDPOINTS
+from proxy.endpoints.table import ENDPOINTS
 from proxy.metering import Tokens
 from proxy.metering.events import LIMIT, EventSplitter, EventTooLarge, data_of, events
 from proxy.metering.streams import GarbledStream, stream_meter

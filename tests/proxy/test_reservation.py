@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.bodies import JsonBody
-from proxy.endpoints import ENDPOINTS
+from proxy.endpoints.table import ENDPOINTS
 from proxy.metering.tokenizer import _count_request
 from proxy.reservation import reserve
 

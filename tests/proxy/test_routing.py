@@ -6,7 +6,7 @@ import pytest
 
 from core.prices import Price
 from core.snapshot import Caller, EffectivePolicy, Route, Snapshot, Target, Upstream
-from proxy.endpoints import ENDPOINTS
+from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal
 from proxy.routing import RouteTable
 

@@ -26,6 +26,7 @@ def test_the_example_of_the_design_loads():
         "model": None,
         "priority": 1,
         "weight": 3,
+        "settings": {},
     }
     assert named["api_key", "contoso/research/chatbot/ci"]["secret_ref"] == "env:CHATBOT_KEY"
     assert named["budget", "team:contoso/research month"]["amount_usd"] == "500"
@@ -218,3 +219,63 @@ def test_the_example_in_the_docs_is_right():
     seed = parse_seed(text.split("```yaml\n")[1].split("```")[0].encode())
     assert seed.errors == () and seed.warnings == ()
     assert all((each.kind, each.name) in seed.declared for each in seed.references)
+
+
+def test_the_settings_of_upstreams_targets_and_routes_are_kept_where_they_are_set():
+    text = """
+upstreams:
+  - name: a
+    provider: openai
+    endpoint: https://api.openai.com
+    auth: {none: true}
+    timeouts: {connect: 2, answer: 0.5}
+    max_connections: 10
+    home: true
+    unknown_objects: forward
+routes:
+  - model: m
+    targets: [{upstream: a, deployment: d, spill_at: 90, max_in_flight: 5}]
+    aliases: [m-latest]
+    defaults: {temperature: 0.2}
+    overrides: {service_tier: default}
+    answer_model: requested
+    affinity: prompt_cache
+    max_attempts: 2
+"""
+    seed = parse_seed(text.encode())
+    assert seed.errors == ()
+    named = {(entity.kind, entity.path): entity.values for entity in seed.entities}
+    assert named["upstream", "a"]["settings"] == {
+        "timeouts": {"connect": 2.0, "answer": 0.5},
+        "max_connections": 10,
+        "home": True,
+        "unknown_objects": "forward",
+    }
+    assert named["route", "m"]["targets"][0]["settings"] == {"spill_at": 90, "max_in_flight": 5}
+    assert named["route", "m"]["settings"] == {
+        "aliases": ["m-latest"],
+        "defaults": {"temperature": 0.2},
+        "overrides": {"service_tier": "default"},
+        "answer_model": "requested",
+        "affinity": "prompt_cache",
+        "max_attempts": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("timeouts: {answer: 0}", "answer must be seconds"),
+        ("timeouts: {first: 1}", "unknown key 'first'"),
+        ("unknown_objects: maybe", "unknown_objects must be"),
+        ("max_connections: 0", "max_connections"),
+    ],
+)
+def test_a_wrong_setting_of_an_upstream_is_named(setting: str, sentence: str):
+    errors = parse_seed((UPSTREAM + f"    {setting}\n").encode()).errors
+    assert len(errors) == 1 and sentence in str(errors[0])
+
+
+def test_an_override_of_what_the_gateway_meters_is_refused():
+    errors = parse_seed((UPSTREAM + ROUTE + "    overrides: {stream: true}\n").encode()).errors
+    assert len(errors) == 1 and "overrides cannot set 'stream'" in str(errors[0])

@@ -6,7 +6,7 @@ import pytest
 
 from core.keys import Peppers
 from core.snapshot import disk
-from core.snapshot.rows import Rows, SecretRow, encode
+from core.snapshot.rows import FORMAT, Rows, SecretRow, encode
 
 ROWS = Rows(7, [], [], [], [], [], [], [], [], [], [], [SecretRow("a", 1, b"n", b"c")])
 PEPPERS = Peppers({1: b"1" * 32, 2: b"2" * 32})
@@ -87,8 +87,10 @@ def test_what_is_not_a_file_is_refused(copy: Path, tmp_path: Path):
 
 
 def test_a_copy_of_another_format_is_refused_and_says_so(copy: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(disk, "FORMAT", 3)
-    with pytest.raises(disk.DiskCopyError, match=r"written by another version of Aduana .format 2, ours is 3"):
+    monkeypatch.setattr(disk, "FORMAT", FORMAT + 1)
+    with pytest.raises(
+        disk.DiskCopyError, match=rf"written by another version of Aduana .format {FORMAT}, ours is {FORMAT + 1}"
+    ):
         disk.read(copy.parent, PEPPERS)
 
 

@@ -1,0 +1,98 @@
+"""The surface: a row an endpoint (`table`), and what its columns mean. A path in no row is a clear 404.
+
+The caller's path and method say which row; the row says where the call goes, what it may name, what it leaves behind, and
+how it is metered.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Metering(Enum):
+    """How a row's usage is read from its answers (proxy.metering)."""
+
+    NONE = "none"  # nothing is billed, or it is billed where what was made is used
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
+    IMAGES = "images"
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
+    RUN = "run"  # assistants: a run's usage stands in its last event
+    REALTIME = "realtime"
+    DEFERRED = "deferred"  # known when what was made has ended (proxy.deferred)
+
+
+class Azure(Enum):
+    """Where Azure's dated surface has it; all of it is on /openai/v1, too."""
+
+    DEPLOYMENT = "deployment"  # /openai/deployments/{deployment}/<path>?api-version=
+    RESOURCE = "resource"  # /openai/<path>?api-version=
+
+
+class ModelAt(Enum):
+    """Where a call names its model."""
+
+    NOWHERE = "nowhere"
+    BODY = "body"  # the field `model`, required
+    BODY_OPTIONAL = "body_optional"
+    FORM = "form"  # the same of a multipart form
+    FORM_OPTIONAL = "form_optional"
+    QUERY = "query"  # ?model= (realtime)
+    NESTED = "nested"  # any `model` within the body
+
+
+class Sends(Enum):
+    """What a caller sends."""
+
+    NOTHING = "nothing"
+    JSON = "json"
+    FORM = "form"  # multipart/form-data; some callers send JSON in its place
+    SOCKET = "socket"  # a WebSocket
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint. A path's parameters are named for the kind of object that they name."""
+
+    name: str  # as the ledger says it: the SDK's resource and method
+    scope: str  # what a policy's `allowed_endpoints` has to hold (core.policies.ENDPOINTS)
+    method: str
+    path: str  # behind /v1 and /openai/v1, without a slash in front: "vector_stores/{vector_store}/files"
+    metering: Metering = Metering.NONE
+    azure: Azure = Azure.RESOURCE
+    model: ModelAt = ModelAt.NOWHERE
+    sends: Sends = Sends.NOTHING
+    streams: bool = False  # takes "stream": true
+    makes: str | None = None  # the kind of object that its answer's `id` names: remembered with its owner
+    ends: bool = False  # the object that its path names is gone afterwards
+    lists: str | None = None  # answers the caller's own objects of a kind, from our table
+    binary: bool = False  # its answer is no JSON
+    refused: str | None = None  # why it is never forwarded
+    query: str | None = None  # tells it from a row of the same path: "beta=true"
+    kinds: tuple[str, ...] = field(init=False)  # of its path's parameters, in order
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(re.findall(r"\{(\w+)\}", self.path)))
+
+    @property
+    def creates(self) -> bool:
+        """Whether it changes something at the provider: a second try could do it twice."""
+        return self.method != "GET" and (self.makes is not None or self.metering is Metering.NONE)
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """Its path for some objects; the values are percent-encoded already."""
+        return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], self.path)
+
+
+def caller_paths(endpoint: Endpoint) -> tuple[str, ...]:
+    """Every path that a caller may use for a row; `{deployment}` stands for the model."""
+    azure = (
+        f"/openai/deployments/{{deployment}}/{endpoint.path}"
+        if endpoint.azure is Azure.DEPLOYMENT
+        else f"/openai/{endpoint.path}"
+    )
+    return (f"/v1/{endpoint.path}", azure, f"/openai/v1/{endpoint.path}")
