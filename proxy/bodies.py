@@ -1,10 +1,11 @@
-"""A JSON request body, read only as far as the gateway acts on it.
+"""What a request carries: JSON, read only as far as the gateway acts on it, or nothing; forms are `proxy.forms`'.
 
-Its top level becomes a dict of raw values: what is not touched keeps its bytes, and what is sent on is exactly what was
+JSON's top level becomes a dict of raw values: what is not touched keeps its bytes, and what is sent on is exactly what was
 checked (a key that stands twice is sent once, so that no upstream can read the other one).
 """
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,10 +24,47 @@ _MOST_OUTPUT = 2**31 - 1
 _MOST_COUNT = 1024
 
 
+class Sent(msgspec.Struct, frozen=True, gc=False):
+    """A body as one upstream gets it."""
+
+    content: bytes | AsyncIterator[bytes]
+    content_type: tuple[bytes, bytes] | None
+    length: int | None = None  # bytes of an iterator's, where they are known
+
+
+class Body(Protocol):
+    """A request's body on its way."""
+
+    data: bytes  # what a count may be made of; b"" where it is no text
+    resendable: bool  # it can be sent a second time
+
+    def sent(self, model: bytes, cap_field: str) -> Sent:
+        """For an upstream that knows the model by a name (JSON; b"": as the caller said it), and a cap of the output."""
+        ...
+
+
+class NoBody:
+    """Nothing."""
+
+    data = b""
+    resendable = True
+
+    def sent(self, model: bytes, cap_field: str) -> Sent:
+        return _NOTHING
+
+
+_NOTHING = Sent(b"", None)
+NO_BODY = NoBody()
+
+_JSON = (b"content-type", b"application/json")
+
+
 class JsonBody:
     """The fields of a request. Reading one that has the wrong type is the caller's error (400)."""
 
     __slots__ = ("_imposed_cap", "_stream_options", "data", "fields")
+
+    resendable = True
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -63,6 +101,14 @@ class JsonBody:
         if said not in _BOOLEANS:
             raise Refusal(400, "invalid_type", "'stream' must be true or false.", param="stream")
         return said == _TRUE
+
+    def stored(self, default: bool) -> bool:
+        """Whether what is made is kept at the provider; `default` where the caller does not say."""
+        raw = self.fields.get("store")
+        if raw is None:
+            return default
+        said = bytes(raw)
+        return default if said == b"null" else said != b"false"
 
     def output_cap(self) -> int:
         """The most tokens that are asked for, or 0 where nobody set a cap."""
@@ -120,14 +166,15 @@ class JsonBody:
             self.fields.pop("stream_options", None)
         return asked
 
-    def encode(self, model: bytes, cap_field: str) -> bytes:
-        """The body to send, `model` (JSON) in place of the caller's name for it; a cap that the caller did not set goes
-        by the name that this upstream knows."""
+    def sent(self, model: bytes, cap_field: str) -> Sent:
+        """`model` in place of the caller's name for it; a cap that the caller did not set goes by the name that this
+        upstream knows."""
         fields = self.fields
-        fields["model"] = msgspec.Raw(model)
+        if model:
+            fields["model"] = msgspec.Raw(model)
         if self._imposed_cap is None:
-            return _encode(fields)
-        return _encode({**fields, cap_field: self._imposed_cap})
+            return Sent(_encode(fields), _JSON)
+        return Sent(_encode({**fields, cap_field: self._imposed_cap}), _JSON)
 
     @staticmethod
     def _value(name: str, raw: msgspec.Raw) -> Any:

@@ -24,7 +24,7 @@ from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal, method_not_allowed, not_ready
-from proxy.forwarding import Forwarder
+from proxy.forwarding import Forwarder, Outbound
 from proxy.headers import Headers, RequestHead, read_request_head
 from proxy.metrics import Metrics
 from proxy.routing import RouteTable
@@ -149,9 +149,8 @@ class CallEndpoint:
         admission = await gateway.admitter.admit(call, caller, endpoint, body, amounts, candidates, own_headers, now)
         outcome = Outcome(admission.call, admission.claim, endpoint, data, now, started)
         try:
-            await gateway.forwarder.forward(
-                endpoint, admission.candidates, body, head.forwarded, streamed, answer, own_headers, outcome
-            )
+            outbound = Outbound(endpoint, body, head.forwarded, streamed, _creates(endpoint, body))
+            await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
         except Refusal as refusal:
             outcome.status = refusal.status
             outcome.error_code = refusal.code
@@ -185,6 +184,10 @@ def _call(
         route.model,
         streamed,
     )
+
+
+def _creates(endpoint: Endpoint, body: JsonBody) -> bool:
+    return endpoint.creates if endpoint.stores is None else body.stored(endpoint.stores)
 
 
 async def read_body(receive: Any, head: RequestHead, limit: int) -> bytes:

@@ -4,13 +4,15 @@ A candidate that fails before the first byte went to the caller hands over to th
 `proxy.answering`'s. `Outcome` learns what happened; nothing here decides what it costs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
+
+import msgspec
 
 from core.ledger.records import Attempt
 from core.settings import Settings
 from proxy.answering import WHOLE_LIMIT, Answerer
-from proxy.bodies import JsonBody
+from proxy.bodies import Body, JsonBody
 from proxy.connection import Answer
 from proxy.credentials import Credentials, CredentialUnavailable, Header
 from proxy.endpoints import Endpoint, Metering
@@ -21,10 +23,31 @@ from proxy.routing import Candidate
 from proxy.settlement import Outcome
 from proxy.upstream import UpstreamClient, UpstreamError, UpstreamResponse
 
+_ASKED_FOR_USAGE = frozenset({Metering.CHAT, Metering.COMPLETIONS})
+
 # Answers that another target may do better. 409 and the other 4xx are the caller's.
 _WORTH_ANOTHER = frozenset({408, 429, 500, 502, 503, 504})
 
-_JSON = (b"content-type", b"application/json")
+
+class Outbound(msgspec.Struct, frozen=True, gc=False):
+    """What is asked of whichever candidate serves it."""
+
+    endpoint: Endpoint
+    body: Body
+    headers: Headers  # the caller's, those that go on
+    streamed: bool
+    creates: bool  # something may be left at the provider: a second try could leave it twice
+    objects: Mapping[str, str] | None = None  # what its path names, by kind, percent-encoded
+    query: bytes = b""  # the caller's own, without api-version
+
+    def target(self, path: bytes) -> bytes:
+        """A candidate's path and query, with what the caller names in it."""
+        if self.objects:
+            for kind, id in self.objects.items():
+                path = path.replace(b"{%b}" % kind.encode(), id.encode())
+        if self.query:
+            path += (b"&" if b"?" in path else b"?") + self.query
+        return path
 
 
 class Forwarder:
@@ -46,24 +69,22 @@ class Forwarder:
 
     async def forward(
         self,
-        endpoint: Endpoint,
+        outbound: Outbound,
         candidates: Sequence[Candidate],
-        body: JsonBody,
-        headers: Headers,
-        streamed: bool,
         answer: Answer,
         own_headers: Headers,
         outcome: Outcome,
     ) -> None:
         """Answer the caller. Raises `Refusal` where no candidate gave an answer and nothing was sent yet."""
+        endpoint, body, streamed, creates = outbound.endpoint, outbound.body, outbound.streamed, outbound.creates
         last = len(candidates) - 1
         for index, candidate in enumerate(candidates):
             hide_usage = False
-            if streamed and endpoint.metering is not Metering.RESPONSES:
+            if streamed and isinstance(body, JsonBody) and endpoint.metering in _ASKED_FOR_USAGE:
                 hide_usage = not body.report_usage(force=candidate.stream_usage)
             outcome.candidate = candidate
             try:
-                response = await self._attempt(endpoint, candidate, body, headers, streamed, outcome)
+                response = await self._attempt(outbound, candidate, outcome)
             except CredentialUnavailable:
                 if index < last:
                     continue
@@ -76,10 +97,11 @@ class Forwarder:
                     retry_after=5.0,
                 ) from None
             except UpstreamError as error:
-                if index < last and not (endpoint.creates and error.may_have_been_processed):
+                if index < last and body.resendable and not (creates and error.may_have_been_processed):
                     continue
                 raise upstream_failed(error.code) from None
-            if index < last and response.status in _WORTH_ANOTHER and (response.status == 429 or not endpoint.creates):
+            worth = response.status in _WORTH_ANOTHER and (response.status == 429 or not creates)
+            if index < last and worth and body.resendable:
                 response.close()
                 continue
             try:
@@ -88,39 +110,38 @@ class Forwarder:
                 )
                 return
             except Refusal:
-                if index == last or answer.started or endpoint.creates:
+                if index == last or answer.started or creates or not body.resendable:
                     raise
                 outcome.status = outcome.error_code = outcome.usage = outcome.received = outcome.first_byte_at = None
 
-    async def _attempt(
-        self,
-        endpoint: Endpoint,
-        candidate: Candidate,
-        body: JsonBody,
-        headers: Headers,
-        streamed: bool,
-        outcome: Outcome,
-    ) -> UpstreamResponse:
+    async def _attempt(self, outbound: Outbound, candidate: Candidate, outcome: Outcome) -> UpstreamResponse:
         """One try: the head of an answer (and, where it is not streamed, all of it up to `WHOLE_LIMIT`)."""
+        endpoint, streamed = outbound.endpoint, outbound.streamed
+        whole = not (streamed or endpoint.binary)
         upstream = candidate.target.upstream
         credential: tuple[Header, ...] | None = self._credentials.ready(upstream)
         if credential is None:
             credential = await self._credentials.obtain(upstream)
         timeouts = self._timeouts
         began = monotonic()
+        sent = outbound.body.sent(candidate.model, candidate.cap_field)
+        target = candidate.path if outbound.objects is None and not outbound.query else outbound.target(candidate.path)
         worked_before = outcome.worked
         outcome.worked = True  # from here on the request may be with the provider
         try:
             response = await self._client.send(
                 candidate.origin,
-                method=b"POST",
-                target=candidate.path,
-                headers=[_JSON, *headers, *credential],
-                body=body.encode(candidate.model, candidate.cap_field),
+                method=endpoint.verb,
+                target=target,
+                headers=[sent.content_type, *outbound.headers, *credential]
+                if sent.content_type is not None
+                else [*outbound.headers, *credential],
+                body=sent.content,
+                content_length=sent.length,
                 first_byte_timeout=timeouts.first_byte if streamed else timeouts.answer,
-                answer_timeout=None if streamed else timeouts.answer,
+                answer_timeout=timeouts.answer if whole and outbound.body.resendable else None,
                 idle_timeout=timeouts.idle,
-                whole=not streamed,
+                whole=whole,
                 whole_limit=WHOLE_LIMIT,
             )
         except UpstreamError as error:

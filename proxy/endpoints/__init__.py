@@ -67,6 +67,7 @@ class Endpoint:
     model: ModelAt = ModelAt.NOWHERE
     sends: Sends = Sends.NOTHING
     streams: bool = False  # takes "stream": true
+    stores: bool | None = None  # what leaving out `store` means; None: it knows no such field
     makes: str | None = None  # the kind of object that its answer's `id` names: remembered with its owner
     ends: bool = False  # the object that its path names is gone afterwards
     lists: str | None = None  # answers the caller's own objects of a kind, from our table
@@ -74,14 +75,17 @@ class Endpoint:
     refused: str | None = None  # why it is never forwarded
     query: str | None = None  # tells it from a row of the same path: "beta=true"
     kinds: tuple[str, ...] = field(init=False)  # of its path's parameters, in order
+    verb: bytes = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "verb", self.method.encode("ascii"))
         object.__setattr__(self, "kinds", tuple(re.findall(r"\{(\w+)\}", self.path)))
 
     @property
     def creates(self) -> bool:
-        """Whether it changes something at the provider: a second try could do it twice."""
-        return self.method != "GET" and (self.makes is not None or self.metering is Metering.NONE)
+        """Whether it changes something at the provider whatever the caller says: a second try could do it twice."""
+        made = self.stores is None and self.makes is not None
+        return self.method == "POST" and (made or self.metering is Metering.NONE)
 
     def filled(self, values: Mapping[str, str]) -> str:
         """Its path for some objects; the values are percent-encoded already."""

@@ -19,7 +19,7 @@ def test_a_cap_beyond_any_models_is_cut_to_what_the_ledger_holds(asked):
 
     assert body.output_cap() == 2**31 - 1
     assert (
-        json.loads(body.encode(b'"gpt-4o"', "max_tokens"))["max_tokens"] == asked
+        json.loads(body.sent(b'"gpt-4o"', "max_tokens").content)["max_tokens"] == asked
     )  # the provider refuses it, or does not
 
 
