@@ -125,6 +125,7 @@ class Settlement:
                 (first - started) * 1000 if first is not None else None,
                 (outcome.ended - started) * 1000,
                 outcome.attempts,
+                tokens.units,
             ),
             outcome.claim,
         )

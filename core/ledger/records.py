@@ -21,6 +21,15 @@ class UsageSource(StrEnum):
     NONE = "none"  # nothing was billed: no upstream did the work
 
 
+class EventKind(StrEnum):
+    """What a row is about."""
+
+    CALL = "call"
+    BATCH = "batch"  # a share of a batch, known when it has ended
+    REALTIME = "realtime"  # a share of a session
+    CORRECTION = "correction"
+
+
 class Call(msgspec.Struct, array_like=True, frozen=True):
     """Who called what: the part of the row that is known at admission."""
 
@@ -79,6 +88,10 @@ class Settled(msgspec.Struct, array_like=True, frozen=True, tag="S"):
     time_to_first_byte_ms: float | None
     duration_ms: float | None  # None: an orphan's, nobody knows
     attempts: list[Attempt]
+    # What came later stands at the end, with a default: records of an older proxy have none of it.
+    units: tuple[tuple[str, int], ...] = ()  # billed units that are no text tokens (core.prices), and how many
+    kind: str = EventKind.CALL
+    parent_id: bytes | None = None  # 16 bytes: the event of which this one is a share
 
 
 class Voided(msgspec.Struct, array_like=True, frozen=True, tag="V"):
@@ -119,8 +132,8 @@ def _encodable(value: Any) -> Any:
         return value.encode("utf-8", "replace").decode()
     if type(value) is int:
         return max(-_MOST, min(value, _MOST))
-    if isinstance(value, list):
-        return [_encodable(each) for each in value]
+    if isinstance(value, list | tuple):
+        return type(value)(_encodable(each) for each in value)
     if isinstance(value, msgspec.Struct):
         return type(value)(*map(_encodable, msgspec.structs.astuple(value)))
     return value

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.types.json import Jsonb
 
 from core.ids import admitted_at
 from core.ledger.records import Admitted, Attempt, Call, Settled, UsageSource
@@ -18,7 +19,8 @@ ORPHANED = "orphaned"  # the error code of a call whose proxy was not heard of a
 _COPY_EVENTS = """
 COPY usage_events (id, admitted_at, client_id, team_id, app_id, key_id, caller, request_id, endpoint, requested_model,
                    route, upstream, deployment, status, error_code, streamed, cancelled, input_tokens, cached_tokens,
-                   output_tokens, reasoning_tokens, usage_source, cost_usd, unpriced, time_to_first_byte_ms, duration_ms)
+                   output_tokens, reasoning_tokens, usage_source, cost_usd, unpriced, time_to_first_byte_ms, duration_ms,
+                   kind, parent_id, units)
 FROM STDIN (FORMAT binary)
 """
 _EVENT_TYPES = (
@@ -27,6 +29,7 @@ _EVENT_TYPES = (
     + ["int4", "text", "bool", "bool"]
     + ["int8"] * 4
     + ["text", "numeric", "bool", "float8", "float8"]
+    + ["text", "uuid", "jsonb"]
 )
 
 _COPY_ATTEMPTS = """
@@ -39,12 +42,16 @@ _ATTEMPT_TYPES = ["uuid", "timestamptz", "int2", "text", "text", "int4", "text",
 _FIND = """
 SELECT id, client_id, team_id, app_id, key_id, caller, request_id, endpoint, requested_model, route, streamed,
        upstream, deployment, status, error_code, cancelled, input_tokens, cached_tokens, output_tokens,
-       reasoning_tokens, usage_source, cost_usd, unpriced
+       reasoning_tokens, usage_source, cost_usd, unpriced, units, kind, parent_id
 FROM usage_events
 WHERE id = ANY(%(ids)s) AND admitted_at BETWEEN %(first)s AND %(last)s
 FOR UPDATE
 """
 _REMOVE = "DELETE FROM usage_events WHERE id = ANY(%(ids)s) AND admitted_at BETWEEN %(first)s AND %(last)s"
+
+Units = tuple[tuple[str, int], ...]
+
+_NO_UNITS = Jsonb({}, dumps=lambda _: "{}")  # of nearly every row
 
 _MOST = 2**62
 _MOST_STATUS = 999
@@ -111,6 +118,9 @@ def insert(connection: psycopg.Connection[Any], rows: Iterable[Settled], rollups
                     row.unpriced,
                     row.time_to_first_byte_ms,
                     row.duration_ms,
+                    row.kind,
+                    _uuid(row.parent_id) if row.parent_id is not None else None,
+                    _object(row.units) if row.units else _NO_UNITS,
                 )
             )
             rollups.add(row)
@@ -169,8 +179,9 @@ def mended(row: Settled) -> Settled:
         Attempt(*[_mended(value) for value in msgspec.structs.astuple(attempt)]) for attempt in row.attempts
     ]
     for name, value in fields.items():
-        if name not in ("call", "attempts"):
+        if name not in ("call", "attempts", "units"):
             fields[name] = _mended(value)
+    fields["units"] = tuple((_mended(unit), _mended(quantity)) for unit, quantity in row.units)
     fields["cost_nano_usd"] = min(row.cost_nano_usd, _MOST_NANO_USD)
     return Settled(**fields)
 
@@ -190,7 +201,8 @@ def _status(status: int | None) -> int | None:
 
 def _read(row: tuple[Any, ...]) -> Settled:
     event_id, client, team, app, *described = row[:11]
-    upstream, deployment, status, error_code, cancelled, *tokens, source, cost, unpriced = row[11:]
+    upstream, deployment, status, error_code, cancelled, *tokens = row[11:20]
+    source, cost, unpriced, units, kind, parent_id = row[20:]
     input_tokens, cached_tokens, output_tokens, reasoning_tokens = tokens
     return Settled(
         call=Call(event_id.bytes, client.bytes, team.bytes, app.bytes, *described),
@@ -209,7 +221,18 @@ def _read(row: tuple[Any, ...]) -> Settled:
         time_to_first_byte_ms=None,
         duration_ms=None,
         attempts=[],
+        units=tuple(units.items()),
+        kind=kind,
+        parent_id=parent_id.bytes if parent_id is not None else None,
     )
+
+
+def _object(units: Units) -> Jsonb:
+    """Units as the column has them; what stands twice is one sum."""
+    sums: dict[str, int] = {}
+    for unit, quantity in units:
+        sums[unit] = sums.get(unit, 0) + quantity
+    return Jsonb(sums)
 
 
 @lru_cache(maxsize=4096)

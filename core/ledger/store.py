@@ -62,6 +62,7 @@ class Committed:
     records: int = 0  # that were new
     calls: int = 0  # rows written
     corrected: int = 0  # estimates replaced
+    ignored: int = 0  # settlements of calls whose row is there already
     rejected: int = 0
     missing: int = 0  # numbers that were skipped: records lost with a Redis and its proxy, or in a torn file
 
@@ -75,6 +76,7 @@ class _Work:
         self.sure: set[bytes] = set()  # settled here, and admitted here: not in any table yet
         self.voided: set[bytes] = set()
         self.rejected: list[tuple[UUID, int, Unreadable]] = []
+        self.ignored = 0  # settlements of calls that have their row
         self.records = 0
         self.missing = 0
 
@@ -85,7 +87,8 @@ class _Work:
             event_id = record.call.id  # type: ignore[union-attr]
             if self.admitted.pop(event_id, None) is not None:
                 self.sure.add(event_id)
-            self.settled.setdefault(event_id, record)  # type: ignore[arg-type]
+            if self.settled.setdefault(event_id, record) is not record:  # type: ignore[arg-type]
+                self.ignored += 1
         elif kind is Admitted:
             self.admitted[record.call.id] = (incarnation, record)  # type: ignore[union-attr,assignment]
         elif kind is Voided:
@@ -117,8 +120,9 @@ def commit(
 ) -> Committed | None:
     """Bring a stream's oldest records into Postgres; None while another writer has the stream.
 
-    `before_correction` is called before a transaction that replaces estimates commits; where it raises, nothing of the
-    transaction happens. A record that Postgres refuses is mended or put aside, and never keeps the others back. Raises
+    `before_correction` is called before a transaction commits after which Redis counts what Postgres does not: it replaces
+    estimates, or ignores settlements whose row is there already. Where it raises, nothing of the transaction happens. A
+    record that Postgres refuses is mended or put aside, and never keeps the others back. Raises
     `psycopg.OperationalError` when Postgres went away: nothing, or all of it, has happened, and the watermark tells.
     """
     try:
@@ -159,13 +163,14 @@ def _commit(
         for incarnation, seq, record in work.rejected:
             reject(connection, stream, incarnation, seq, record.reason, record.data)
         rollups.write(connection)
-        if corrected:
+        if corrected or work.ignored:
             before_correction()
         connection.execute(
             _RAISE_WATERMARKS,
             {"stream": stream, "incarnations": list(watermarks), "seqs": list(watermarks.values())},
         )
-        return Committed(watermarks, work.records, calls, corrected, rejected + len(work.rejected), work.missing)
+        rejected += len(work.rejected)
+        return Committed(watermarks, work.records, calls, corrected, work.ignored, rejected, work.missing)
 
 
 def _new_records(batches: Sequence[Batch], watermarks: dict[UUID, int]) -> _Work:
@@ -196,6 +201,7 @@ def _write(connection: psycopg.Connection[Any], stream: str, work: _Work, rollup
         connection, [row for event_id, row in work.settled.items() if event_id not in sure], rollups
     )
     new = fresh + unsure
+    work.ignored += len(work.settled) - len(new)
     if new:
         rows.insert(connection, new, rollups)
     if work.admitted:
@@ -227,6 +233,7 @@ def _write_one_by_one(
                 reason = f"{type(error).__name__}: {error}"
                 continue
             calls, corrected = calls + len(new), corrected + replaced
+            work.ignored += 1 - len(new)
             break
         else:
             rejected += 1

@@ -7,9 +7,14 @@ from typing import NamedTuple
 
 
 class Tokens(NamedTuple):
-    """One call's tokens. Cached ones are part of the input, reasoning ones of the output."""
+    """One call's tokens. Cached ones are part of the input, reasoning ones of the output.
+
+    `units` is what is billed apart from text tokens, by the names that prices have (core.prices): tokens among them are
+    part of the input or output.
+    """
 
     input: int = 0
     cached: int = 0
     output: int = 0
     reasoning: int = 0
+    units: tuple[tuple[str, int], ...] = ()

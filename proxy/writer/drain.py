@@ -51,6 +51,7 @@ class Totals:
     records: int = 0
     calls: int = 0
     corrected: int = 0
+    ignored: int = 0  # settlements that came twice
     orphans: int = 0
     rejected: int = 0
     missing: int = 0
@@ -154,9 +155,12 @@ class Writer:
             totals.records += done.records
             totals.calls += done.calls
             totals.corrected += done.corrected
+            totals.ignored += done.ignored
             totals.rejected += done.rejected
             totals.missing += done.missing
             totals.lag = max(0.0, time.time() - piece.written_ms / 1000)
+            if done.ignored:
+                _log.warning("%d settlements of stream %s had their row already", done.ignored, piece.stream)
             if done.missing:
                 _log.error("%d records of stream %s were lost before they got here", done.missing, piece.stream)
         elif piece.ended and self._looked and piece.stream not in self._suspects:

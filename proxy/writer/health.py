@@ -18,6 +18,7 @@ _COUNTERS = (
     ("records", "Records committed"),
     ("calls", "Rows written"),
     ("corrected", "Estimates replaced by a late settlement"),
+    ("ignored", "Settlements of calls that had their row already"),
     ("orphans", "Calls estimated because their proxy was lost"),
     ("rejected", "Records put aside in ledger_rejects"),
     ("missing", "Records lost before they reached a writer"),

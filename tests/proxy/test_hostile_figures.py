@@ -35,12 +35,16 @@ def test_a_settlement_is_written_down_whatever_an_upstream_put_into_it():
     good = settled(a_call(bytes(16)))
     attempt = Attempt("aoai", "gpt-4o", 10**30, "\ud800", "r\ud800", 1.0)
     fields = {name: getattr(good, name) for name in good.__struct_fields__}
-    hostile = type(good)(**fields | {"error_code": "\ud800x", "input_tokens": 10**30, "attempts": [attempt]})
+    hostile = type(good)(
+        **fields
+        | {"error_code": "\ud800x", "input_tokens": 10**30, "attempts": [attempt], "units": (("\ud800", 10**30),)}
+    )
 
     row = decode(encode_settled(hostile))
 
     assert (row.call, row.error_code, row.input_tokens) == (good.call, "?x", 2**63 - 1)
     assert row.attempts == [Attempt("aoai", "gpt-4o", 2**63 - 1, "?", "r?", 1.0)]
+    assert row.units == (("?", 2**63 - 1),)
     assert encode_settled(good) == encode(good)
 
 

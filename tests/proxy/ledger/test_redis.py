@@ -9,6 +9,8 @@ import redis as redis_py
 import trustme
 
 from core.ledger.keys import StreamKeys
+from core.limits import Family, Period, ScopeKind, Unit
+from core.limits.fields import families_text
 from core.settings import Settings
 from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.connection import parse_redis_url
@@ -399,3 +401,23 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(valkey, caplog):
     assert "certificate" in caplog.text.lower()
     await log.close()
     server.close()
+
+
+async def test_a_call_that_two_proxies_settle_is_counted_once_in_redis_too(open_log, redis_url, database_url, client):
+    first, second = await open_log(), await open_log()
+    [record] = await make_calls(first, client, 1)
+    await second.admit(admitted(record.call), a_claim(record.call), required=True)
+    second.settle(record, a_claim(record.call))
+    await delivered(first), await delivered(second)
+    keys = StreamKeys(UUID(bytes=client))
+    family = families_text([Family(ScopeKind.CLIENT, Unit.TOKENS, Period.TOTAL, "UTC", False)])
+    with redis_py.Redis.from_url(redis_url) as valkey, a_writer(database_url, redis_url=redis_url) as writer:
+        valkey.hset(keys.state, mapping={"families": family, "version": 1})
+        valkey.hset(keys.spent, "what both proxies counted", 2)
+        await asyncio.to_thread(writer.drain)
+        assert writer.totals.ignored == 1
+        await asyncio.to_thread(writer.drain)  # the gate is closed: sums are made anew, and it opens
+        [amount] = valkey.hvals(keys.spent)
+        assert int(amount) == record.input_tokens + record.output_tokens
+        assert valkey.hget(keys.state, "wanted") is None
+    assert len(events(database_url)) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from core.ids import new_event_id
 from core.ledger import orphans, partitions
-from core.ledger.records import Heartbeat, Superseded, Unreadable, Voided, decode_array, encode
+from core.ledger.records import Heartbeat, Superseded, Unreadable, Voided, decode, decode_array, encode
 from core.ledger.store import Batch, commit
 from tests.proxy.ledger.calls import a_call, admitted, array, settled
 from tests.proxy.writer.desk import ask, assert_rollups_are_the_sums_of_rows, events
@@ -85,6 +85,58 @@ def test_a_second_settlement_is_ignored(connection, database_url):
     commit(connection, STREAM, [batch(1, settled(call, 2), incarnation=UUID(int=8))])
     assert events(database_url)[call.id]["output_tokens"] == settled(call, 1).output_tokens
     assert_rollups_are_the_sums_of_rows(database_url)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_second_settlement_is_told_before_it_is_committed_for_redis_counted_it_too(
+    connection, database_url, together
+):
+    call, told = a_call(CLIENT), []
+    first = batch(1, admitted(call), settled(call, 1))
+    second = batch(1, settled(call, 2), incarnation=UUID(int=8))
+    batches = [[first, second]] if together else [[first], [second]]
+    done = [commit(connection, STREAM, each, before_correction=lambda: told.append(call.id)) for each in batches]
+    assert [each.ignored for each in done] == ([1] if together else [0, 1])
+    assert told == [call.id]
+    assert events(database_url)[call.id]["output_tokens"] == settled(call, 1).output_tokens
+    assert_rollups_are_the_sums_of_rows(database_url)
+
+
+def test_a_second_settlement_that_cannot_be_told_waits(connection, database_url):
+    call = a_call(CLIENT)
+    commit(connection, STREAM, [batch(1, admitted(call), settled(call, 1))])
+    second = batch(1, settled(call, 2), incarnation=UUID(int=8))
+
+    def redis_is_away():
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        commit(connection, STREAM, [second], before_correction=redis_is_away)
+    assert commit(connection, STREAM, [second]).records == 1
+
+
+def test_units_kind_and_parent_are_columns_of_the_row(connection, database_url):
+    parent, share, plain = a_call(CLIENT, 1), a_call(CLIENT, 2), a_call(CLIENT, 3)
+    units = (("audio_input_token", 40), ("image:1024x1024/hd", 2), ("image:1024x1024/hd", 1))
+    row = msgspec.structs.replace(settled(share), units=units, kind="batch", parent_id=parent.id)
+    commit(connection, STREAM, [batch(1, decode(encode(row)), settled(plain))])
+    written = events(database_url)
+    assert written[share.id]["units"] == {"audio_input_token": 40, "image:1024x1024/hd": 3}
+    assert (written[share.id]["kind"], written[share.id]["parent_id"].bytes) == ("batch", parent.id)
+    assert [written[plain.id][name] for name in ("units", "kind", "parent_id")] == [{}, "call", None]
+
+
+def test_units_that_postgres_refuses_are_mended(connection, database_url):
+    call = a_call(CLIENT)
+    row = msgspec.structs.replace(settled(call), units=(("image:\0", 2**80),))
+    assert commit(connection, STREAM, [batch(1, row)]).calls == 1
+    assert list(events(database_url)[call.id]["units"]) == ["image:\ufffd"]
+
+
+def test_a_settlement_of_an_older_proxy_has_none_of_what_came_later(connection):
+    old = msgspec.msgpack.decode(encode(settled(a_call(CLIENT))))[:-3]
+    row = decode(msgspec.msgpack.encode(old))
+    assert (row.units, row.kind, row.parent_id) == ((), "call", None)
 
 
 # ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
