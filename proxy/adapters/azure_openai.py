@@ -17,7 +17,7 @@ class AzureOpenAI:
         version = target.upstream.api_version
         if version is None:
             return f"{base}/openai/v1/{endpoint.path}"
-        if endpoint.azure is Azure.DEPLOYMENT:
+        if endpoint.azure is Azure.DEPLOYMENT and target.deployment:
             path = f"{base}/openai/deployments/{quote(target.deployment, safe='')}/{endpoint.path}"
         else:
             path = f"{base}/openai/{endpoint.path}"

@@ -94,3 +94,62 @@ def test_each_provider_is_asked_on_its_own_paths(upstream, chat, responses):
     routes = table(Target(made.upstream, "a b/c", 0, 1, PRICE))
     paths = [routes.route(caller(), "m", endpoint, NOW)[1][0].path.decode() for endpoint in (CHAT, RESPONSES)]
     assert paths == [chat, responses]
+
+
+FILES_RETRIEVE = next(e for e in ENDPOINTS if e.name == "files.retrieve")
+
+
+def serving(*routes: Route) -> RouteTable:
+    """A table of some routes, and the upstreams that they name."""
+    upstreams = {t.upstream.name: t.upstream for route in routes for t in route.targets}
+    return RouteTable(Snapshot(1, 0.0, routes={route.model: route for route in routes}, upstreams=upstreams))
+
+
+def route(model: str, *targets: Target) -> Route:
+    return Route(model, targets, None, None, 0)
+
+
+def test_a_call_that_builds_on_an_object_goes_where_the_object_lives():
+    routes = table(target("a"), target("b"), target("c", priority=1))
+    _, candidates = routes.route(caller(), "m", CHAT, NOW, upstream="c")
+    assert [each.upstream for each in candidates] == ["c"]
+
+
+def test_a_model_that_is_not_where_the_object_lives_is_refused_by_name():
+    with pytest.raises(Refusal, match="'m'") as refused:
+        table(target("a")).route(caller(), "m", CHAT, NOW, upstream="b")
+    assert (refused.value.status, refused.value.code, refused.value.param) == (400, "model_not_on_upstream", "model")
+
+
+def test_a_call_without_a_model_goes_to_an_upstream_as_it_is():
+    routes = serving(route("m", target("a", provider="azure_openai", endpoint="https://x.example", api_version="v")))
+    candidate = routes.place("a", FILES_RETRIEVE)
+    assert (candidate.path, candidate.model, candidate.deployment) == (b"/openai/files/{file}?api-version=v", b"", "")
+    assert routes.place("a", FILES_RETRIEVE) is candidate
+
+
+def test_an_upstream_that_is_gone_is_a_503():
+    with pytest.raises(Refusal) as refused:
+        serving(route("m", target("a"))).place("b", FILES_RETRIEVE)
+    assert (refused.value.status, refused.value.code) == (503, "upstream_gone")
+
+
+@pytest.mark.parametrize(
+    ("routes", "allowed", "home"),
+    [
+        ({"m": ["a"], "n": ["b"], "o": ["b"]}, None, "b"),  # the most routes
+        ({"m": ["b"], "n": ["a"]}, None, "a"),  # as many: by name
+        ({"m": ["b"], "n": ["a"]}, {"m"}, "b"),  # of those that the caller may use
+        ({"m": ["a"], "n": ["a", "home"]}, None, "home"),  # the one that is marked
+        ({"m": ["a"], "n": ["home"]}, {"m"}, "a"),  # but not where the caller may not go
+    ],
+)
+def test_objects_that_name_nothing_are_made_at_home(routes, allowed, home):
+    made = serving(*(route(model, *(target(n, home=n == "home") for n in names)) for model, names in routes.items()))
+    assert made.home(caller(allowed_models=allowed and frozenset(allowed))) == home
+
+
+def test_a_caller_without_any_upstream_has_no_home():
+    with pytest.raises(Refusal) as refused:
+        serving(route("m", target("a"))).home(caller(allowed_models=frozenset()))
+    assert (refused.value.status, refused.value.code) == (503, "no_upstream")
