@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from admin.health import health
-from core.secrets.resolver import open_resolver, resolve_setting
+from core.secrets.resolver import resolve_setting, resolver_of
 from core.settings import Settings
 from core.store import Store, open_store
 
 
 async def open_admin_store(settings: Settings, environment: Mapping[str, str]) -> Store:
     """The store by the settings. Raises `SecretError` where the database's URL cannot be read; waits for no Postgres."""
-    resolver = open_resolver(environment, ttl=settings.secret_ttl)
+    resolver = resolver_of(settings, environment)
     return await open_store(
         await resolve_setting(settings.database_url, resolver), application_name="aduana-admin", statement_timeout=10.0
     )

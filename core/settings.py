@@ -1,7 +1,7 @@
 """The settings of the services, read once from the environment at the edge and handed in.
 
 Every variable starts with `ADUANA_`; `docs/settings.md` lists them. A value that is a secret may be given as a
-reference (`file:/path`, `env:NAME`, later `kv://`), which is how the local tenant and the installer give it.
+reference (`file:/path`, `env:NAME`, `kv://vault/secret`), which is how the local tenant and the installer give it.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from core.secrets import SecretRef, SecretReferenceError
 
@@ -44,6 +45,10 @@ class Settings:
     max_snapshot_age: float = 86_400.0  # seconds
     on_stale_snapshot: Literal["refuse", "allow"] = "refuse"
     secret_ttl: float = 300.0  # seconds
+    secret_grace: float = 86_400.0  # seconds beyond it that a value is used while it cannot be read again
+    azure_credential: Literal["managed_identity", "workload_identity", "environment", "default"] = "managed_identity"
+    azure_client_id: str | None = None  # of the identity that is meant where none is named; None: the system's
+    key_vault_url: str = "https://{vault}.vault.azure.net"
     max_body_bytes: int = 32 * 1024 * 1024  # of a JSON request
     header_timeout: float = 30.0  # seconds for a caller to send a request's head
     body_timeout: float = 30.0  # seconds between two pieces of a caller's body
@@ -136,6 +141,16 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _client_id(text: str) -> str:
+    return str(UUID(text))
+
+
+def _vault_url(text: str) -> str:
+    if not text.startswith("https://") or text.count("{") != 1 or "{vault}" not in text:
+        raise ValueError
+    return text.rstrip("/")
+
+
 def _early_reference(text: str) -> str:
     """A reference that can be read before the database: `db://` is not."""
     if SecretRef.parse(text).scheme == "db":
@@ -171,6 +186,13 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "max_snapshot_age": (_seconds, _SECONDS),
     "on_stale_snapshot": (_REFUSE_ALLOW, "refuse or allow"),
     "secret_ttl": (_seconds, _SECONDS),
+    "secret_grace": (_seconds, _SECONDS),
+    "azure_credential": (
+        _one_of("managed_identity", "workload_identity", "environment", "default"),
+        "managed_identity, workload_identity, environment or default",
+    ),
+    "azure_client_id": (_client_id, "a client id, such as 00000000-0000-0000-0000-000000000000"),
+    "key_vault_url": (_vault_url, "an https URL with {vault} in place of a vault's name"),
     "max_body_bytes": (_count, _COUNT + " (bytes)"),
     "header_timeout": (_seconds, _SECONDS),
     "body_timeout": (_seconds, _SECONDS),
@@ -190,7 +212,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
 def _variable(part: Field[Any], name: str, parse: Callable[[str], Any], allowed: str) -> Variable:
     default = part.default_factory() if part.default_factory is not MISSING else part.default
     required = default is MISSING
-    shown = not part.name.endswith("_url")
+    shown = part.name not in ("database_url", "redis_url")
     return Variable(PREFIX + name, part.name, allowed, None if required else default, required, parse, shown)
 
 

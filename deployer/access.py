@@ -29,7 +29,8 @@ DatabaseUrlOption = typer.Option(
     None,
     "--database-url",
     metavar="URL",
-    help="The tenant's Postgres, or a reference to its URL (env:NAME, file:/path). ADUANA_DATABASE_URL says it too.",
+    help="The tenant's Postgres, or a reference to its URL (env:NAME, file:/path, kv://vault/name). "
+    "ADUANA_DATABASE_URL says it too.",
     show_default=False,
 )
 DataDirOption = typer.Option(
@@ -37,7 +38,16 @@ DataDirOption = typer.Option(
 )
 
 # What commands read of the services' settings; the rest of the environment is none of their business.
-_READ = ("ADUANA_DATABASE_URL", "ADUANA_REDIS_URL", "ADUANA_PEPPERS", "ADUANA_MASTER_KEYS", "ADUANA_SECRET_TTL")
+_READ = (
+    "ADUANA_DATABASE_URL",
+    "ADUANA_REDIS_URL",
+    "ADUANA_PEPPERS",
+    "ADUANA_MASTER_KEYS",
+    "ADUANA_SECRET_TTL",
+    "ADUANA_AZURE_CREDENTIAL",
+    "ADUANA_AZURE_CLIENT_ID",
+    "ADUANA_KEY_VAULT_URL",
+)
 
 Result = TypeVar("Result")
 
@@ -52,23 +62,21 @@ class Tenant:
     environment: Mapping[str, str] = field(repr=False)
 
     async def resolver(self, connection: "Connection") -> "CachingResolver":
-        """Reads `env:`, `file:` and, with what is stored now, `db://`."""
+        """Reads every scheme; of `db://` what is stored now."""
         from core.secrets.database import read_secrets
-        from core.secrets.resolver import open_resolver
+        from core.secrets.resolver import resolver_of
 
         sealed = await read_secrets(connection)
-        return open_resolver(
-            self.environment, ttl=self.settings.secret_ttl, master_keys=self.settings.master_keys, sealed=lambda: sealed
-        )
+        return resolver_of(self.settings, self.environment, sealed=lambda: sealed)
 
     async def redis_url(self) -> str | None:
         """Where the counters are; None: in a proxy's memory. Raises `ValueError` where it cannot be read."""
-        from core.secrets.resolver import open_resolver, resolve_setting
+        from core.secrets.resolver import resolve_setting, resolver_of
 
         given = self.settings.redis_url
         if given is None:
             return None
-        return await resolve_setting(given, open_resolver(self.environment, ttl=self.settings.secret_ttl))
+        return await resolve_setting(given, resolver_of(self.settings, self.environment))
 
     async def peppers(self, resolver: "CachingResolver") -> "Peppers":
         """Raises `CommandError` where none is configured or one cannot be read."""
@@ -193,13 +201,13 @@ async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterato
 
 async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[Settings, str, Mapping[str, str]]":
     """The settings, the database's URL itself, and what `env:` references are read from."""
-    from core.secrets.resolver import open_resolver, resolve_setting
+    from core.secrets.resolver import resolve_setting, resolver_of
     from core.settings import Settings, SettingsError
 
     environment = _environment(database_url, data_dir)
     try:
         settings = Settings.from_environment({name: environment[name] for name in _READ if name in environment})
-        url = await resolve_setting(settings.database_url, open_resolver(environment, ttl=settings.secret_ttl))
+        url = await resolve_setting(settings.database_url, resolver_of(settings, environment))
     except SettingsError as error:
         raise CommandError("a setting is wrong", str(error), "", "settings", exit_code=USAGE) from None
     except ValueError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Router
 
 from core.keys import Peppers
-from core.secrets.resolver import CachingResolver, open_resolver, resolve_setting
+from core.secrets.resolver import CachingResolver, resolve_setting, resolver_of
 from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
 from core.snapshot.watch import SnapshotWatcher
@@ -93,7 +93,7 @@ class Service:
             snapshot = opened[0].watcher.current if opened else None
             return snapshot.sealed_secrets if snapshot is not None else {}
 
-        resolver = open_resolver(environment, ttl=settings.secret_ttl, master_keys=settings.master_keys, sealed=sealed)
+        resolver = resolver_of(settings, environment, sealed=sealed)
         database_url = await resolve_setting(settings.database_url, resolver)
         peppers = await Peppers.load(settings.peppers, resolver)
         ledger = await _open_ledger(settings, resolver)

@@ -12,7 +12,13 @@ from deployer.local import ports
 from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
 from deployer.local.valkey import ValkeyServer
 from tests.shared_postgres import TEMPLATE, shared_postgres
-from tests.simulators.fixtures import fresh_simulator, simulator, start_simulator  # noqa: F401
+from tests.simulators.fixtures import (  # noqa: F401
+    fresh_simulator,
+    key_vault,
+    managed_identity,
+    simulator,
+    start_simulator,
+)
 
 
 @pytest.fixture(scope="session")

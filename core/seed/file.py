@@ -216,11 +216,6 @@ class _SeedReader:
             self._findings.wrong(auth.place_of("client_id"), "client_id belongs to managed_identity")
         if ways == ["secret_ref"]:
             ref = auth.secret_ref("secret_ref")
-            if ref is not None and ref.scheme == "kv":
-                self._findings.warn(
-                    auth.place_of("secret_ref"),
-                    f"{ref} is stored, but this version cannot read Key Vault: calls to this upstream will fail",
-                )
             return {"secret_ref": str(ref)} if ref is not None else None
         if not auth.flag(ways[0], default=False):
             self._findings.wrong(auth.place_of(ways[0]), f"{ways[0]} must be true, or left out")

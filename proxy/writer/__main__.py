@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 
 from core.secrets import SecretError, SecretReferenceError
-from core.secrets.resolver import open_resolver, resolve_setting
+from core.secrets.resolver import resolve_setting, resolver_of
 from core.settings import Settings, SettingsError
 from core.store.connection import conninfo
 from proxy.writer import Source
@@ -30,7 +30,7 @@ _REPORT = 10.0  # seconds
 
 
 async def _resolved(settings: Settings) -> tuple[str, str | None]:
-    resolver = open_resolver(os.environ, ttl=settings.secret_ttl)
+    resolver = resolver_of(settings, os.environ)
     database = await resolve_setting(settings.database_url, resolver)
     redis = None if settings.redis_url is None else await resolve_setting(settings.redis_url, resolver)
     return database, redis

@@ -7,10 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.simulators.azure.key_vault import KeyVault
+from tests.simulators.azure.managed_identity import ManagedIdentity
 
 _STOP_WITHIN = 10.0
 
@@ -108,3 +112,19 @@ def start_simulator() -> Iterator[Callable[..., Simulator]]:
     yield start
     for running in started:
         running.stop()
+
+
+@pytest.fixture
+def managed_identity() -> Iterator[ManagedIdentity]:
+    """The platform's identity endpoint."""
+    running = ManagedIdentity()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def key_vault(managed_identity: ManagedIdentity, tmp_path: Path) -> Iterator[KeyVault]:
+    """Key Vault, for who has a token of `managed_identity`."""
+    running = KeyVault(managed_identity, tmp_path)
+    yield running
+    running.close()

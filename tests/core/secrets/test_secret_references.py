@@ -98,8 +98,8 @@ async def test_a_file_that_is_no_secret_is_an_error_that_names_the_file(tmp_path
             await resolver.resolve(f"file:{tmp_path}/{name}")
 
 
-async def test_key_vault_is_parsed_and_refused_clearly():
-    with pytest.raises(SecretUnavailable, match="Key Vault references are not supported by this version"):
+async def test_a_scheme_whose_source_is_not_here_is_refused_clearly():
+    with pytest.raises(SecretUnavailable, match="kv references cannot be read here"):
         await open_resolver({}, ttl=60).resolve("kv://vault/secret")
 
 
