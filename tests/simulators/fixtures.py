@@ -61,10 +61,26 @@ class Simulator:
         """Replace the rules: `faults({"path": "*/embeddings", "first": 2, "faults": {"status": 429}})`. None: no faults."""
         self._asked("PUT", "/_simulator/faults", json={"seed": seed, "rules": list(rules)})
 
+    def accept_tokens(self, *tokens: str) -> None:
+        """Accept these access tokens on Azure's surfaces, beside the keys, and no others."""
+        self._asked("PUT", "/_simulator/bearer_tokens", json=list(tokens))
+
+    def provisioned(self, **deployments: dict[str, Any]) -> None:
+        """Give deployments a capacity: `provisioned(ptu={"utilization": 97.5})`. None: no deployment has one."""
+        self._asked("PUT", "/_simulator/provisioned", json=deployments)
+
+    @property
+    def marker(self) -> str:
+        """What the ids of its objects begin with, behind their prefix."""
+        marker: str = self._asked("GET", "/_simulator/health").json()["simulator"]
+        return marker
+
     def clear(self) -> None:
-        """Forget requests, bill and faults."""
+        """Forget requests, bill and faults, access tokens and capacities; not the objects."""
         for what in ("requests", "usage", "faults"):
             self._asked("DELETE", f"/_simulator/{what}")
+        self._asked("PUT", "/_simulator/bearer_tokens", content=b"null")
+        self.provisioned()
 
     def stop(self) -> None:
         """End the process."""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.simulators.model_provider.configuration import Provisioned
 from tests.simulators.model_provider.faults import FaultPlan
 from tests.simulators.model_provider.provider import Provider
 
@@ -44,8 +45,24 @@ def routes(provider: Provider) -> list[Route]:
         provider.plan_faults(FaultPlan())
         return Response(status_code=204)
 
+    async def put_tokens(request: Request) -> Response:
+        try:
+            tokens = msgspec.json.decode(await request.body(), type=list[str] | None)
+        except msgspec.MsgspecError as error:
+            return _json({"error": {"message": f"the tokens cannot be used: {error}"}}, 400)
+        provider.accept_tokens(tokens)
+        return Response(status_code=204)
+
+    async def put_provisioned(request: Request) -> Response:
+        try:
+            deployments = msgspec.json.decode(await request.body(), type=dict[str, Provisioned])
+        except msgspec.MsgspecError as error:
+            return _json({"error": {"message": f"the deployments cannot be used: {error}"}}, 400)
+        provider.capacity.deployments = deployments
+        return Response(status_code=204)
+
     async def healthy(request: Request) -> Response:
-        return _json({"status": "ok"})
+        return _json({"status": "ok", "simulator": provider.marker})
 
     return [
         Route("/_simulator/requests", show_requests, methods=["GET"]),
@@ -55,6 +72,8 @@ def routes(provider: Provider) -> list[Route]:
         Route("/_simulator/faults", show_faults, methods=["GET"]),
         Route("/_simulator/faults", put_faults, methods=["PUT"]),
         Route("/_simulator/faults", clear_faults, methods=["DELETE"]),
+        Route("/_simulator/bearer_tokens", put_tokens, methods=["PUT"]),
+        Route("/_simulator/provisioned", put_provisioned, methods=["PUT"]),
         Route("/_simulator/health", healthy, methods=["GET"]),
     ]
 

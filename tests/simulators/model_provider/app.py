@@ -1,10 +1,9 @@
 """The surfaces: which path is which endpoint, on OpenAI's side and on Azure's."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.simulators.model_provider import admin, errors, responses
 from tests.simulators.model_provider.chat import chat_completions
@@ -13,49 +12,77 @@ from tests.simulators.model_provider.embeddings import embeddings
 from tests.simulators.model_provider.errors import ApiError
 from tests.simulators.model_provider.exchange import AZURE, AZURE_V1, OPENAI, Exchange
 from tests.simulators.model_provider.model_list import model, models
+from tests.simulators.model_provider.paths import PathTree
 from tests.simulators.model_provider.provider import Provider
+from tests.simulators.model_provider.resources import batches, files, uploads, vector_store_files, vector_stores
 
 Handler = Callable[[Exchange], Awaitable[None]]
-Methods = dict[str, Handler]
+Methods = Mapping[str, Handler]
 
 _OF_MODELS: dict[str, Methods] = {
-    "/chat/completions": {"POST": chat_completions},
-    "/completions": {"POST": completions},
-    "/embeddings": {"POST": embeddings},
+    "chat/completions": {"POST": chat_completions},
+    "completions": {"POST": completions},
+    "embeddings": {"POST": embeddings},
 }
 _OF_THE_RESOURCE: dict[str, Methods] = {
-    "/responses": {"POST": responses.create},
-    "/responses/{id}": {"GET": responses.retrieve, "DELETE": responses.delete},
-    "/responses/{id}/input_items": {"GET": responses.input_items},
-    "/models": {"GET": models},
-    "/models/{id}": {"GET": model},
+    "responses": {"POST": responses.create},
+    "responses/{id}": {"GET": responses.retrieve, "DELETE": responses.delete},
+    "responses/{id}/input_items": {"GET": responses.input_items},
+    "models": {"GET": models},
+    "models/{id}": {"GET": model},
+    **files.PATHS,
+    **uploads.PATHS,
+    **batches.PATHS,
+    **vector_stores.PATHS,
+    **vector_store_files.PATHS,
 }
 # (where it starts, whose it is, what is there)
-_SURFACES: list[tuple[str, str, dict[str, Methods]]] = [
-    ("/v1", OPENAI, _OF_MODELS | _OF_THE_RESOURCE),
-    ("/openai/v1", AZURE_V1, _OF_MODELS | _OF_THE_RESOURCE),
-    ("/openai/deployments/{deployment}", AZURE, _OF_MODELS),
-    ("/openai", AZURE, _OF_THE_RESOURCE),
+_SURFACES: list[tuple[str, str, tuple[dict[str, Methods], ...]]] = [
+    ("/v1", OPENAI, (_OF_MODELS, _OF_THE_RESOURCE)),
+    ("/openai/v1", AZURE_V1, (_OF_MODELS, _OF_THE_RESOURCE)),
+    ("/openai/deployments/{deployment}", AZURE, (_OF_MODELS,)),
+    ("/openai", AZURE, (_OF_THE_RESOURCE,)),
 ]
 
 
-class Endpoint:
-    """One path of one surface, as an ASGI application."""
+class Application:
+    """All that the provider answers, as an ASGI application."""
 
-    def __init__(self, provider: Provider, surface: str, methods: Methods) -> None:
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._surface = surface
-        self._methods = methods
+        self._admin: ASGIApp = Starlette(routes=admin.routes(provider))
+        self._paths: PathTree[tuple[str, dict[str, Handler]]] = PathTree()
+        for prefix, surface, tables in _SURFACES:
+            together: dict[str, dict[str, Handler]] = {}
+            for table in tables:
+                for path, methods in table.items():
+                    together.setdefault(path, {}).update(methods)
+            for path, methods in together.items():
+                self._paths.add(f"{prefix}/{path}", (surface, methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await Exchange(self._provider, self._surface, scope, receive, send).run(self._handle)
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path.startswith("/_simulator/"):
+            await self._admin(scope, receive, send)
+            return
+        found = self._paths.find(path)
+        if found is None:
+            surface = AZURE if path.startswith("/openai") else OPENAI
+            await Exchange(self._provider, surface, scope, receive, send).run(_refuse)
+            return
+        (surface, methods), scope["path_params"] = found
+        await Exchange(self._provider, surface, scope, receive, send).run(_by_method(surface, methods))
 
-    async def _handle(self, exchange: Exchange) -> None:
-        if self._surface == AZURE and not exchange.query.get("api-version", [""])[0]:
+
+def _by_method(surface: str, methods: Methods) -> Handler:
+    async def handle(exchange: Exchange) -> None:
+        if surface == AZURE and not exchange.query.get("api-version", [""])[0]:
             raise errors.azure_not_found()
-        handler = self._methods.get(exchange.method)
+        handler = methods.get(exchange.method)
         if handler is None:
-            allowed = " or ".join(self._methods)
+            allowed = " or ".join(methods)
             raise ApiError(
                 405,
                 f"Not allowed to {exchange.method} on {exchange.path}. "
@@ -64,33 +91,15 @@ class Endpoint:
             )
         await handler(exchange)
 
-
-class Nowhere:
-    """Every other path."""
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        surface = AZURE if scope["path"].startswith("/openai") else OPENAI
-        await Exchange(self._provider, surface, scope, receive, send).run(self._refuse)
-
-    async def _refuse(self, exchange: Exchange) -> None:
-        if exchange.azure:
-            raise errors.azure_not_found()
-        raise ApiError(404, f"Invalid URL ({exchange.method} {exchange.path})", code="unknown_url")
+    return handle
 
 
-def build(provider: Provider) -> Starlette:
+async def _refuse(exchange: Exchange) -> None:
+    if exchange.azure:
+        raise errors.azure_not_found()
+    raise ApiError(404, f"Invalid URL ({exchange.method} {exchange.path})", code="unknown_url")
+
+
+def build(provider: Provider) -> Application:
     """The application that serves this provider."""
-    paths: list[BaseRoute] = [
-        Route(prefix + path, Endpoint(provider, surface, methods))
-        for prefix, surface, endpoints in _SURFACES
-        for path, methods in endpoints.items()
-    ]
-    app = Starlette(routes=[*paths, *admin.routes(provider)])
-    app.router.default = Nowhere(provider)
-    app.router.redirect_slashes = False
-    return app
+    return Application(provider)

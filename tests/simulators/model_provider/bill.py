@@ -19,6 +19,10 @@ class Charge(msgspec.Struct):
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
+    units: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    """What else is billed, or what the tokens are made of: `image`, `character`, `audio_second`, `video_second`,
+    `trained_token`, `audio_input_token`, `image_output_token`, ...
+    """
 
 
 class Total(msgspec.Struct):
@@ -32,6 +36,7 @@ class Total(msgspec.Struct):
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     total_tokens: int = 0
+    units: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class SeenRequest(msgspec.Struct):
@@ -45,7 +50,9 @@ class SeenRequest(msgspec.Struct):
     headers: list[tuple[str, str]]
     """Names in lower case, with their values, credentials too: in the order in which they came."""
     body: Any = None
-    """The JSON; a body that is not JSON, or over 1 MiB, is told by its size alone."""
+    """The JSON, or a form's fields, with a file's name, size and SHA-256 in its place; a body that is neither, or JSON
+    over 1 MiB, is told by its size alone.
+    """
     body_bytes: int = 0
     status: int | None = None
     """None while nothing was answered."""
@@ -77,6 +84,9 @@ class Bill:
         total.completion_tokens += charge.completion_tokens
         total.reasoning_tokens += charge.reasoning_tokens
         total.total_tokens += charge.prompt_tokens + charge.completion_tokens
+        if charge.units:
+            units = total.units or {}
+            total.units = units | {unit: units.get(unit, 0) + amount for unit, amount in charge.units.items()}
 
     def by_model(self) -> dict[str, Total]:
         """The totals."""

@@ -33,6 +33,17 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a request over a limit is refused with 429; otherwise the headers only count down."""
 
 
+class Provisioned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The capacity of a deployment of provisioned throughput."""
+
+    concurrent_requests: int = 10
+    """One more is refused with 429."""
+    retry_after: float = 1.0
+    """Seconds."""
+    utilization: float | None = None
+    """Percent: what it says, whatever is in flight; from 100 on it refuses everything."""
+
+
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All of it; the default is a provider with every model and deployment there is, open to everyone, without a
     fault.
@@ -44,7 +55,13 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Azure's deployments and their models. Empty: any name is a deployment, of the model of that name."""
     api_keys: list[str] = []
     """Empty: any credential is accepted, and none too."""
+    bearer_tokens: list[str] | None = None
+    """Entra ID's access tokens that Azure's surfaces accept, beside the keys. Left out: where there are no keys, any."""
     limits: Limits = Limits()
+    provisioned: dict[str, Provisioned] = {}
+    """Deployments of provisioned throughput."""
+    ready_after: float = 0.2
+    """Seconds after which what goes on in the background ends: batches, jobs, runs, videos, ..."""
     chunk_delay: float = 0.0
     """Seconds between two chunks of a stream."""
     region: str = "UK South"

@@ -25,6 +25,8 @@ class ApiError(Exception):
         self.kind = kind
         self.param = param
         self.code = code
+        self.headers: dict[str, str] = {}
+        """What its answer says besides."""
 
     def body(self) -> dict[str, Any]:
         """The JSON of it."""
@@ -81,6 +83,16 @@ def azure_denied() -> AzureError:
     )
 
 
+def azure_token_denied() -> AzureError:
+    """401 of Azure: an access token that is wrong, or not good any longer."""
+    return AzureError(
+        401,
+        "401",
+        "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), "
+        "or have expired.",
+    )
+
+
 def azure_not_found() -> AzureError:
     """404 of Azure: no such path, or no (or no known) api-version."""
     return AzureError(404, "404", "Resource not found")
@@ -100,6 +112,15 @@ def no_deployment() -> AzureError:
 def no_model(name: str) -> ApiError:
     """404: no model of that name."""
     return ApiError(404, f"The model `{name}` does not exist or you do not have access to it.", code="model_not_found")
+
+
+def no_object(kind: str, wanted: str, *, status: int = 404, param: str | None = None) -> ApiError:
+    """404, or what a reference in a body gets: no object of that kind and id."""
+    if kind == "file":
+        return ApiError(status, f"No such File object: {wanted}", param=param or "id")
+    if kind == "response":
+        return ApiError(status, f"Response with id '{wanted}' not found.", param=param)
+    return ApiError(status, f"No {kind.replace('_', ' ')} found with id '{wanted}'.", param=param)
 
 
 def missing(param: str) -> ApiError:

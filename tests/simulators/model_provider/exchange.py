@@ -9,7 +9,7 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,14 +17,15 @@ import msgspec
 
 from tests.simulators.model_provider import errors, faults
 from tests.simulators.model_provider.bill import Charge, SeenRequest
+from tests.simulators.model_provider.bodies import Body, ClientGone, Message, Receive, take_in
 from tests.simulators.model_provider.configuration import Model
+from tests.simulators.model_provider.credentials import credential_of, refusal
 from tests.simulators.model_provider.errors import ApiError
 from tests.simulators.model_provider.faults import Faults, UnknownFault
 from tests.simulators.model_provider.provider import Provider
+from tests.simulators.model_provider.shelf import Kept
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 OPENAI = "openai"
@@ -36,13 +37,8 @@ AZURE_V1 = "azure_v1"
 TRANSPORT = "simulator.transport"
 """Where in the scope the server puts the connection."""
 
-_LARGEST_BODY_SHOWN = 1 << 20
 _GARBAGE = b"<html><head><title>502 Bad Gateway</title></head><body>not JSON at all {{{\x00\xff"
 _FLUSH_WITHIN = 5.0
-
-
-class ClientGone(Exception):
-    """The client closed the connection."""
 
 
 class Cut(Exception):
@@ -64,10 +60,10 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]
-        self._raw = b""
+        self.body = Body()
         self._began = time.perf_counter()
         self._thought = False
-        self._limit_headers: dict[str, str] = {}
+        self._told_headers: dict[str, str] = {}
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         self.headers = dict(headers)
         self.seen = SeenRequest(
@@ -87,12 +83,14 @@ class Exchange:
         self.provider.journal.add(self.seen)
         try:
             try:
-                await self._take_in()
+                self.body = await take_in(self._receive, self.headers.get("content-type", ""), self.seen)
+                self._choose_faults()
                 await self._suffer()
                 self._authenticate()
-                await handle(self)
+                await self._within_capacity(handle)
             except ApiError as error:
                 self.charge = None
+                self._told_headers |= error.headers
                 await self.answer(error.body(), status=error.status)
         except ClientGone:
             self.seen.hung_up = True
@@ -105,23 +103,20 @@ class Exchange:
             self.seen.done = True
 
     def json(self) -> dict[str, Any]:
-        """The body.
+        """The body as JSON (`bodies.Body.json`)."""
+        return self.body.json()
+
+    def form(self) -> dict[str, Any]:
+        """The body as a form (`bodies.Body.form`)."""
+        return self.body.form()
+
+    def kept(self, kind: str) -> Kept:
+        """The object that the path names.
 
         Raises:
-            ApiError: 400, it is not a JSON object.
+            ApiError: 404, there is none of that id.
         """
-        try:
-            body = msgspec.json.decode(self._raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ApiError(
-                400,
-                "We could not parse the JSON body of your request. (HINT: This likely means you aren't using "
-                "your HTTP library correctly. "
-                "The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
-            ) from error
-        if not isinstance(body, dict):
-            raise ApiError(400, "Invalid type for the request body: expected an object.", code="invalid_type")
-        return body
+        return self.provider.shelf(kind).find(self.path_params[kind])
 
     def model(self, body: Mapping[str, Any]) -> Model:
         """The model that the request names, by its body or by its deployment.
@@ -139,27 +134,15 @@ class Exchange:
         return self.provider.model(name) if self.surface == OPENAI else self.provider.deployed(name)
 
     @property
+    def ready_after(self) -> float:
+        """Seconds after which what this request starts ends."""
+        asked = self.faults.ready_after
+        return self.provider.configuration.ready_after if asked is None else asked
+
+    @property
     def azure(self) -> bool:
         """Whether Azure was asked."""
         return self.surface != OPENAI
-
-    async def _take_in(self) -> None:
-        parts: list[bytes] = []
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            parts.append(message.get("body", b""))
-            if not message.get("more_body", False):
-                break
-        self._raw = b"".join(parts)
-        self.seen.body_bytes = len(self._raw)
-        if len(self._raw) <= _LARGEST_BODY_SHOWN:
-            try:
-                self.seen.body = msgspec.json.decode(self._raw) if self._raw else None
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                self.seen.body = None
-        self._choose_faults()
 
     def _choose_faults(self) -> None:
         given = self.headers.get(faults.HEADER)
@@ -170,8 +153,9 @@ class Exchange:
                 raise ApiError(400, str(error), param=faults.HEADER, code="unknown_fault") from error
         else:
             deployment = self.path_params.get("deployment", "")
+            key = credential_of(self.headers, azure=self.azure) or ""
             self.faults = self.provider.faults.faults_for(
-                path=self.path, model=self._named() or deployment, deployment=deployment, key=self._credential() or ""
+                path=self.path, model=self._named() or deployment, deployment=deployment, key=key
             )
         if self.faults is not faults.NONE:
             self.seen.faults = msgspec.to_builtins(self.faults)
@@ -208,20 +192,20 @@ class Exchange:
             message=struck.error_message,
         )
 
-    def _credential(self) -> str | None:
-        scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
-        return self.headers.get("api-key") or bearer if self.azure else bearer
-
     def _authenticate(self) -> None:
-        if not self.provider.keys:
-            return
-        credential = self._credential()
-        if credential in self.provider.keys:
-            return
-        if self.azure:
-            raise errors.azure_denied()
-        raise errors.wrong_key(credential) if credential else errors.no_key()
+        refused = refusal(self.provider, self.headers, azure=self.azure)
+        if refused is not None:
+            raise refused
+
+    async def _within_capacity(self, handle: Callable[["Exchange"], Awaitable[None]]) -> None:
+        deployment = (self.path_params.get("deployment") or self._named()) if self.azure else ""
+        occupied = self.provider.capacity.enter(deployment)
+        self._told_headers |= occupied
+        try:
+            await handle(self)
+        finally:
+            if occupied:
+                self.provider.capacity.leave(deployment)
 
     # The charge
 
@@ -231,7 +215,7 @@ class Exchange:
         Raises:
             ApiError: 429, where the provider's limits are enforced and reached.
         """
-        self._limit_headers = self.provider.limits.take(charge.model, charge.prompt_tokens)
+        self._told_headers |= self.provider.limits.take(charge.model, charge.prompt_tokens)
         self.charge = charge
 
     # The answer
@@ -253,6 +237,24 @@ class Exchange:
         if status == 200 and (self.faults.cut_after is not None or self.faults.hang_after is not None):
             await self._write_half(encoded, headers)
         await self._write(status, encoded, headers)
+
+    async def answer_bytes(self, pieces: Iterable[bytes], size: int | None, content_type: str, **headers: str) -> None:
+        """Answer with what is no JSON, piece by piece; of an unknown size it goes in chunks."""
+        await self.think()
+        head = {"content-type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if size is not None:
+            head["content-length"] = str(size)
+        await self._start(200, head)
+        breaks = self.faults.cut_after is not None or self.faults.hang_after is not None
+        sent = 0
+        for piece in pieces:
+            await self.write(piece)
+            sent += len(piece)
+            if breaks and size is not None and sent >= size // 2:
+                await self._break_off()
+        if breaks:
+            await self._break_off()
+        await self.end_stream()
 
     async def start_stream(self) -> None:
         """Answer with the head of a stream."""
@@ -312,7 +314,7 @@ class Exchange:
 
     def _head(self, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
         took = round((time.perf_counter() - self._began) * 1000)
-        head = {**headers, "x-request-id": self.seen.id, "openai-processing-ms": str(took), **self._limit_headers}
+        head = {**headers, "x-request-id": self.seen.id, "openai-processing-ms": str(took), **self._told_headers}
         if self.azure:
             head["apim-request-id"] = self.seen.id.removeprefix("req_")
             head["x-ms-region"] = self.provider.configuration.region
@@ -320,6 +322,7 @@ class Exchange:
         else:
             head["openai-version"] = "2020-10-01"
             head["openai-organization"] = "org-simulated"
+        head["x-simulator"] = self.provider.marker
         if self.faults.huge_header:
             head["x-huge"] = "h" * self.faults.huge_header
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.items()]
@@ -337,6 +340,9 @@ class Exchange:
     async def _write_half(self, body: bytes, headers: Mapping[str, str]) -> None:
         await self._start(200, {**headers, "content-length": str(len(body))})
         await self._send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await self._break_off()
+
+    async def _break_off(self) -> None:
         if self.faults.hang_after is not None:
             await self.wait_for_hang_up()
         await self.cut()

@@ -48,6 +48,10 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Say nothing more after so many chunks, until the client hangs up."""
     fail_after: int | None = None
     """Send the provider's error event after so many chunks, and end the stream."""
+    ready_after: float | None = None
+    """What goes on after the answer (a batch, a job, a run) ends so many seconds later; 0: before the answer."""
+    ends_as: str | None = None
+    """The state in which it ends: `failed`, `expired`, ..."""
 
 
 NONE = Faults()

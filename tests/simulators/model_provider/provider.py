@@ -1,6 +1,9 @@
 """The simulated provider's memory: configuration, faults at work, bill, journal, prompt cache, stored responses."""
 
+import asyncio
+import secrets
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.simulators.model_provider import errors, tokens
@@ -8,7 +11,9 @@ from tests.simulators.model_provider.bill import Bill, Journal
 from tests.simulators.model_provider.configuration import Configuration, Model
 from tests.simulators.model_provider.faults import FaultPlan, FaultScript
 from tests.simulators.model_provider.prompt_cache import PromptCache
+from tests.simulators.model_provider.provisioned import Capacity
 from tests.simulators.model_provider.rate_limits import RateLimits
+from tests.simulators.model_provider.shelf import Shelf
 
 _WINDOWS = (
     ("gpt-4.1", 1_047_576),
@@ -53,12 +58,45 @@ class Provider:
         self.configuration = configuration
         self.models = {model.name: model for model in configuration.models}
         self.keys = frozenset(configuration.api_keys)
+        self.bearer_tokens: frozenset[str] | None = None
+        self.accept_tokens(configuration.bearer_tokens)
+        self.marker = secrets.token_hex(4)
+        """Which provider this is; the ids of its objects start with it."""
+        self.capacity = Capacity(configuration.provisioned)
         self.faults = FaultScript(configuration.faults)
         self.limits = RateLimits(configuration.limits)
         self.bill = Bill()
         self.journal = Journal(configuration.remembered_requests)
         self.prompts = PromptCache()
         self.responses: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._shelves: dict[str, Shelf] = {}
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    def shelf(self, kind: str) -> Shelf:
+        """The objects of a kind."""
+        return self._shelves.setdefault(kind, Shelf(kind))
+
+    def new_id(self, prefix: str) -> str:
+        """An id for an object of this provider."""
+        return f"{prefix}{self.marker}{secrets.token_hex(12)}"
+
+    async def later(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something in the background, so many seconds from now; with 0 before this returns."""
+        if seconds <= 0:
+            await work()
+            return
+
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            await work()
+
+        task = asyncio.create_task(wait())
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+
+    def accept_tokens(self, tokens: list[str] | None) -> None:
+        """Replace the access tokens that Azure's surfaces accept; None: they are not looked at."""
+        self.bearer_tokens = None if tokens is None else frozenset(tokens)
 
     def plan_faults(self, plan: FaultPlan) -> None:
         """Replace the rules, their counts and their chances."""
