@@ -105,7 +105,7 @@ class Settlement:
             if price is None:
                 unpriced = True
             else:
-                cost = price.cost(tokens.input, tokens.cached, tokens.output)
+                cost, unpriced = price.bill(tokens)
         first, started = outcome.first_byte_at, outcome.started
         self._ledger.settle(
             Settled(

@@ -18,7 +18,8 @@ from core.secrets import SecretError, SecretResolver
 from core.seed.document import Finding
 from core.seed.file import SeedFile
 from core.seed.plan import Change, ChosenKey, Plan, make_plan
-from core.seed.state import PRICE_UNITS, Key, State, lock_configuration, read_state
+from core.seed.prices import stored_amounts
+from core.seed.state import Key, State, lock_configuration, read_state
 
 _TABLES: Mapping[str, str] = {
     "policy": "policies",
@@ -285,28 +286,28 @@ class _Writer:
         )
 
     async def _price(self, change: Change) -> None:
-        provider, model, day = change.name
-        for key, unit in PRICE_UNITS.items():
-            usd = (change.after or {})[key]
-            row = {"provider": provider, "model": model, "day": day, "unit": unit, "usd": usd and Decimal(usd)}
-            if usd is None:
-                await self._run(
-                    """
-                    DELETE FROM prices WHERE provider = %(provider)s AND model = %(model)s AND unit = %(unit)s
-                       AND effective_from = %(day)s
-                    """,
-                    row,
-                )
-            else:
-                await self._run(
-                    """
-                    INSERT INTO prices (provider, model, unit, usd, per, effective_from)
-                    VALUES (%(provider)s, %(model)s, %(unit)s, %(usd)s, 1000000, %(day)s)
-                    ON CONFLICT (provider, model, unit, effective_from) DO UPDATE
-                       SET usd = excluded.usd, per = excluded.per
-                    """,
-                    row,
-                )
+        amounts = stored_amounts(change.after or {})
+        row = dict(zip(("provider", "model", "day"), change.name, strict=True)) | {
+            "units": list(amounts),
+            "usd": [usd for usd, _ in amounts.values()],
+            "per": [per for _, per in amounts.values()],
+        }
+        await self._run(
+            """
+            DELETE FROM prices WHERE provider = %(provider)s AND model = %(model)s AND effective_from = %(day)s
+               AND unit <> ALL(%(units)s)
+            """,
+            row,
+        )
+        await self._run(
+            """
+            INSERT INTO prices (provider, model, unit, usd, per, effective_from)
+            SELECT %(provider)s, %(model)s, unit, usd, per, %(day)s
+              FROM unnest(%(units)s::text[], %(usd)s::numeric[], %(per)s::bigint[]) AS priced (unit, usd, per)
+            ON CONFLICT (provider, model, unit, effective_from) DO UPDATE SET usd = excluded.usd, per = excluded.per
+            """,
+            row,
+        )
 
     async def _run(self, statement: str, values: Mapping[str, Any]) -> None:
         await self._connection.execute(statement, values)

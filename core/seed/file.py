@@ -13,6 +13,15 @@ from typing import Any
 from core import policies
 from core.seed.document import Fields, Finding, Items, Node, Place, parse_document, plain, read_document
 from core.seed.endpoints import endpoint_problem
+from core.seed.prices import (
+    CALL_KEYS,
+    LONG_CONTEXT_KEYS,
+    PRICE_KEYS,
+    TIER_KEYS,
+    TOOL_KEYS,
+    decimal_text,
+    price_values,
+)
 from core.seed.reading import Entry, Findings
 from core.seed.serving import (
     ROUTE_SETTINGS,
@@ -43,14 +52,11 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "key": ("name", "policy", "secret_ref"),
     "budget": ("scope", "period", "amount_usd", "alerts", "on_exceeded", "throttle"),
     "throttle": ("requests_per_minute", "tokens_per_minute"),
-    "price": (
-        "provider",
-        "model",
-        "input_per_million",
-        "cached_input_per_million",
-        "output_per_million",
-        "effective_from",
-    ),
+    "price": PRICE_KEYS,
+    "tier": TIER_KEYS,
+    "long_context": LONG_CONTEXT_KEYS,
+    "calls_per_thousand": CALL_KEYS,
+    "tool": TOOL_KEYS,
 }
 """The keys of every mapping of the file; docs/seed-file.md is held to it by a test."""
 
@@ -398,24 +404,9 @@ class _SeedReader:
         provider = entry.choice("provider", PROVIDERS)
         model = entry.text("model", required=True)
         effective_from = entry.day("effective_from")
-        values = {
-            "input_per_million": _text_of_money(entry.money("input_per_million", required=True)),
-            "cached_input_per_million": _text_of_money(entry.money("cached_input_per_million")),
-            # Required even where a model has no output: a price that is left out must not become zero unnoticed.
-            "output_per_million": _text_of_money(entry.money("output_per_million", required=True)),
-        }
+        values = price_values(entry, self._findings)
         day = effective_from.isoformat() if effective_from is not None else None
         self._add("price", (provider, model, day), values, entry, "model")
-
-
-def decimal_text(amount: Decimal) -> str:
-    """An amount in its one plain spelling, so that 2.50 and 2.5 are no difference."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _text_of_money(amount: Decimal | None) -> str | None:
-    return decimal_text(amount) if amount is not None else None
 
 
 def _key_place(node: Node, key: str) -> Place:

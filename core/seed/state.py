@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.seed.file import decimal_text
+from core.seed.prices import decimal_text, values_of
 
 Key = tuple[str, tuple[str, ...]]
 """An entity's kind and its path of names."""
@@ -94,11 +94,8 @@ async def read_state(connection: AsyncConnection[Any]) -> State:
         }
         add(Stored("budget", (scope, period), id, budget))
     for provider, model, day, units in await _rows(connection, _PRICES):
-        # A price that somebody wrote for another count of units shows as what a million of them cost.
-        price = {
-            key: decimal_text(Decimal(units[unit])) if unit in units else None for key, unit in PRICE_UNITS.items()
-        }
-        add(Stored("price", (provider, model, day.isoformat()), None, price))
+        amounts = {unit: (Decimal(usd), per) for unit, (usd, per) in units.items()}
+        add(Stored("price", (provider, model, day.isoformat()), None, values_of(amounts)))
     secrets = frozenset(row[0] for row in await _rows(connection, "SELECT name FROM secrets"))
     return State(found, key_ids, secrets)
 
@@ -106,13 +103,6 @@ async def read_state(connection: AsyncConnection[Any]) -> State:
 async def _rows(connection: AsyncConnection[Any], query: str) -> list[tuple[Any, ...]]:
     return await (await connection.execute(query)).fetchall()
 
-
-PRICE_UNITS: Mapping[str, str] = {
-    "input_per_million": "input_token",
-    "cached_input_per_million": "cached_input_token",
-    "output_per_million": "output_token",
-}
-"""The seed file's words for prices, and the table's."""
 
 _POLICIES = "SELECT id, name, settings FROM policies WHERE removed_at IS NULL"
 _UPSTREAM_KEYS = ("provider", "endpoint", "api_version", "auth", "stream_usage", "settings")
@@ -156,6 +146,6 @@ _BUDGETS = """
     SELECT id, scope, period, amount_usd, alerts, on_exceeded, throttle FROM budgets WHERE removed_at IS NULL
 """
 _PRICES = """
-    SELECT provider, model, effective_from, jsonb_object_agg(unit, round(usd * 1000000 / per, 9)::text)
+    SELECT provider, model, effective_from, jsonb_object_agg(unit, jsonb_build_array(usd::text, per))
       FROM prices GROUP BY provider, model, effective_from
 """

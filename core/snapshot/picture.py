@@ -7,25 +7,21 @@ is left out, or allows nothing, and is logged.
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import msgspec
 
 from core.limits import Budget, Family, OnExceeded, Period, Rate, Rules, Scope, ScopeKind
 from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of, together
-from core.money import NANO_PER_USD, nano_usd
+from core.money import nano_usd
 from core.policies import Policy, PolicyError, effective
-from core.prices import Price
 from core.snapshot import Caller, EffectivePolicy, KeyEntry, Route, SealedSecret, Snapshot, Target, Upstream
-from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, PriceRow, RouteRow, Rows, TeamRow, UpstreamRow
+from core.snapshot.pricing import prices_of
+from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, RouteRow, Rows, TeamRow, UpstreamRow
 
 _log = logging.getLogger("aduana.snapshot")
 
 _ALLOWS_NOTHING = EffectivePolicy(allowed_models=frozenset(), allowed_endpoints=frozenset())
-_MILLION = 1_000_000
-
-Prices = Mapping[tuple[str, str], tuple[Price, ...]]  # by provider and model, newest first
 
 
 def build(rows: Rows, read_at: float) -> Snapshot:
@@ -184,7 +180,7 @@ def _upstream(row: UpstreamRow) -> Upstream | None:
 
 
 def _routes(rows: Rows, upstreams: Mapping[bytes, Upstream]) -> dict[str, Route]:
-    prices = _prices(rows.prices)
+    prices = prices_of(rows.prices)
     models = {row.id: row.model for row in rows.routes}
     targets: dict[bytes, list[Target]] = defaultdict(list)
     for row in rows.targets:  # by priority
@@ -227,25 +223,6 @@ def _settings(data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _prices(rows: list[PriceRow]) -> Prices:
-    """A row a unit becomes a price a date; one without an input or an output price is none."""
-    dated: dict[tuple[str, str], dict[float, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows:  # newest first
-        dated[(row.provider, row.model)][row.effective_from][row.unit] = _nano_per_million(row.usd, row.per)
-    prices: dict[tuple[str, str], tuple[Price, ...]] = {}
-    for (provider, model), dates in dated.items():
-        whole = []
-        for effective_from, units in dates.items():
-            if "input_token" not in units or "output_token" not in units:
-                _log.error("a price of %s %s lacks its input or output: it is left out", provider, model)
-                continue
-            entry = units["input_token"]
-            cached = units.get("cached_input_token", entry)
-            whole.append(Price(effective_from, entry, cached, units["output_token"]))
-        prices[(provider, model)] = tuple(whole)
-    return prices
-
-
 def _budgets(rows: Rows) -> dict[str, list[BudgetRow]]:
     """By scope. One that is for nobody who is there is left out where its scope is looked up: it holds for nobody."""
     found: dict[str, list[BudgetRow]] = defaultdict(list)
@@ -271,8 +248,3 @@ def _budget(row: BudgetRow, scope: Scope, time_zone: str) -> Budget | None:
     except (ValueError, msgspec.DecodeError) as error:
         _log.error("the budget of %s cannot be read and does not bind: %s", row.scope, error)
         return None
-
-
-def _nano_per_million(usd: Decimal, per: int) -> int:
-    exact = usd * NANO_PER_USD * _MILLION / per
-    return int(exact.to_integral_value(ROUND_HALF_UP))

@@ -117,6 +117,45 @@ async def test_a_seed_is_applied_with_an_audit_event_an_entity(tenant):
     }
 
 
+async def test_prices_of_every_unit_are_rows_and_change_row_by_row(tenant):
+    every = (
+        SEED
+        + """
+  - provider: azure_openai
+    model: speaks
+    input_per_million: "2.50"
+    output_per_million: "10"
+    audio_input_per_million: "40"
+    long_context: {above: 200000, input_per_million: "5", output_per_million: "15"}
+    tiers: {batch: {input_per_million: "1.25", output_per_million: "5"}}
+    calls_per_thousand: {web_search_call: "10"}
+    effective_from: 2024-10-01
+  - {provider: azure_openai, model: paints, images: {1024x1024/hd: "0.08", other: "0.04"}, effective_from: 2024-10-01}
+"""
+    )
+    await tenant.apply(every)
+    assert (await tenant.plan(every)).changes == ()
+    changed = every.replace('{batch: {input_per_million: "1.25", output_per_million: "5"}}', "{}").replace(
+        '"0.08"', '"0.09"'
+    )
+    assert [change.name[1] for change in (await tenant.plan(changed)).changes] == ["speaks", "paints"]
+    await tenant.apply(changed)
+    assert (await tenant.plan(changed)).changes == ()
+    rows = await tenant.rows(
+        "SELECT model, unit, usd::float, per FROM prices WHERE model IN ('speaks', 'paints') ORDER BY 1, 2"
+    )
+    assert rows == [
+        ("paints", "image", 0.04, 1),
+        ("paints", "image:1024x1024/hd", 0.09, 1),
+        ("speaks", "audio_input_token", 40, 1_000_000),
+        ("speaks", "input_token", 2.5, 1_000_000),
+        ("speaks", "input_token>200000", 5, 1_000_000),
+        ("speaks", "output_token", 10, 1_000_000),
+        ("speaks", "output_token>200000", 15, 1_000_000),
+        ("speaks", "web_search_call", 10, 1000),
+    ]
+
+
 async def test_applying_again_changes_nothing_and_writes_no_audit_event(tenant):
     await tenant.apply(SEED)
     before = await tenant.everything()

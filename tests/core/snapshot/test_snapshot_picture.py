@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from core import keys
-from core.prices import Price, price_at
+from core.prices import GRAIN, Price, price_at
 from core.snapshot import Snapshot
 from core.snapshot.picture import build
 from core.snapshot.rows import Rows, decode, encode, read_rows
@@ -193,6 +193,52 @@ def test_a_target_is_priced_by_its_model_else_its_deployment_else_the_route(
     prices = snapshot_of(database_url).routes["gpt-4o"].targets[0].prices
     input_price = {"named": 20_000_000_000, "deployed": 21_000_000_000, "gpt-4o": 2_500_000_000}
     assert [found.input for found in prices] == ([input_price[priced_as]] if priced_as else [])
+
+
+def test_terms_and_pieces_are_parts_of_one_price(database_url: str, caplog: pytest.LogCaptureFixture):
+    write_tenant(database_url)
+    for unit, usd, per in [
+        ("audio_input_token", "40", 1_000_000),
+        ("image:1024x1024/hd", "0.08", 1),
+        ("audio_millisecond", "0.36", 3_600_000),
+        ("input_token@batch", "1.25", 1_000_000),
+        ("output_token@batch", "5", 1_000_000),
+        ("input_token@batch>200000", "2.50", 1_000_000),
+        ("output_token@batch>200000", "10", 1_000_000),
+        ("input_token>200000", "5", 1_000_000),
+        ("output_token>200000", "15", 1_000_000),
+        ("input_token@flex", "1", 1_000_000),  # without output: no terms at all
+        ("unicorn", "1", 1),
+    ]:
+        price(database_url, "gpt-4o", unit, usd, per)
+    with caplog.at_level(logging.ERROR):
+        (found,) = snapshot_of(database_url).routes["gpt-4o"].targets[0].prices
+    pieces = {"image:1024x1024/hd": 80_000_000 * GRAIN, "audio_millisecond": 100 * GRAIN}
+    assert found == Price(
+        OCTOBER,
+        2_500_000_000,
+        2_500_000_000,
+        10_000_000_000,
+        {**pieces, "audio_input_token": 40_000 * GRAIN},
+        tiers={
+            "batch": Price(
+                *(OCTOBER, 1_250_000_000, 1_250_000_000, 5_000_000_000, pieces),
+                long=Price(OCTOBER, 2_500_000_000, 2_500_000_000, 10_000_000_000, pieces),
+                long_above=200_000,
+            )
+        },
+        long=Price(OCTOBER, 5_000_000_000, 5_000_000_000, 15_000_000_000, pieces),
+        long_above=200_000,
+    )
+    assert "gpt-4o in flex lacks its input or output" in caplog.text and "unicorn" in caplog.text
+
+
+def test_a_model_that_is_sold_by_the_piece_has_a_price_without_tokens(database_url: str):
+    write_tenant(database_url)
+    execute(database_url, "DELETE FROM prices")
+    price(database_url, "gpt-4o", "audio_millisecond", "0.006", per=60_000)
+    (found,) = snapshot_of(database_url).routes["gpt-4o"].targets[0].prices
+    assert found == Price(OCTOBER, 0, 0, 0, {"audio_millisecond": 100 * GRAIN}, sells_tokens=False)
 
 
 def test_a_provider_has_prices_of_its_own(database_url: str):
