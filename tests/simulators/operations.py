@@ -4,8 +4,10 @@ Whoever has a client can walk them: an operation makes what it needs first, and 
 page, of a stream its events). `Made` shares what was made between the operations of one client.
 """
 
+import base64
 import io
 import json
+import wave
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -13,6 +15,23 @@ from typing import Any
 from openai import OpenAI
 
 MODEL = "gpt-4o"
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def wav(seconds: float) -> bytes:
+    """Silence of 8 kHz."""
+    written = io.BytesIO()
+    with wave.open(written, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(bytes(round(seconds * 8000)))
+    return written.getvalue()
+
+
+SOUND = wav(2.0)
 
 
 class Made:
@@ -36,6 +55,13 @@ class Made:
     @cached_property
     def batch(self) -> str:
         return self.new_batch()
+
+    @cached_property
+    def voice_consent(self) -> str:
+        return self.new_voice_consent()
+
+    def new_voice_consent(self) -> str:
+        return self._client.audio.voice_consents.create(name="x", language="en", recording=("a.wav", SOUND)).id
 
     def new_file(self, content: bytes = b"The harbor opens at nine.", purpose: Any = "assistants") -> str:
         return self._client.files.create(file=("notes.txt", content), purpose=purpose).id
@@ -118,4 +144,41 @@ VECTOR_STORES: dict[str, Operation] = {
         made.file_batch, vector_store_id=made.vector_store
     ),
 }
-OPERATIONS: dict[str, Operation] = FILES | VECTOR_STORES
+IMAGES: dict[str, Operation] = {
+    "images.generate": lambda client, made: client.images.generate(model="gpt-image-1", prompt="a harbor"),
+    "images.edit": lambda client, made: client.images.edit(
+        model="gpt-image-1.5", image=[("a.png", PICTURE), ("b.png", PICTURE)], prompt="brighter"
+    ),
+    "images.create_variation": lambda client, made: client.images.create_variation(
+        model="dall-e-2", image=("a.png", PICTURE), response_format="b64_json"
+    ),
+}
+AUDIO: dict[str, Operation] = {
+    "audio.speech": lambda client, made: client.audio.speech.create(
+        model="gpt-4o-mini-tts", voice="alloy", input="Hello."
+    ),
+    "audio.transcriptions": lambda client, made: client.audio.transcriptions.create(
+        model="gpt-4o-transcribe", file=("a.wav", SOUND)
+    ),
+    "audio.translations": lambda client, made: client.audio.translations.create(
+        model="whisper-1", file=("a.wav", SOUND)
+    ),
+    "audio.voices.create": lambda client, made: client.audio.voices.create(
+        name="mine", audio_sample=("a.wav", SOUND), consent=made.voice_consent
+    ),
+    "audio.voices.delete": lambda client, made: client.audio.voices.delete(
+        client.audio.voices.create(name="mine", type="prompt", prompt="a calm voice").id
+    ),
+    "audio.voice_consents.create": lambda client, made: client.audio.voice_consents.create(
+        name="mine", language="en-US", recording=("a.wav", SOUND)
+    ),
+    "audio.voice_consents.list": lambda client, made: client.audio.voice_consents.list(),
+    "audio.voice_consents.retrieve": lambda client, made: client.audio.voice_consents.retrieve(made.voice_consent),
+    "audio.voice_consents.update": lambda client, made: client.audio.voice_consents.update(
+        made.voice_consent, name="ours"
+    ),
+    "audio.voice_consents.delete": lambda client, made: client.audio.voice_consents.delete(made.new_voice_consent()),
+    "moderations": lambda client, made: client.moderations.create(input=["a calm text", "violence"]),
+    "content_provenance_checks": lambda client, made: client.content_provenance_checks.create(file=("a.png", PICTURE)),
+}
+OPERATIONS: dict[str, Operation] = FILES | VECTOR_STORES | IMAGES | AUDIO

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.simulators.model_provider import admin, errors, responses
+from tests.simulators.model_provider import admin, errors, images, responses, speech, transcription
 from tests.simulators.model_provider.chat import chat_completions
 from tests.simulators.model_provider.completions import completions
 from tests.simulators.model_provider.embeddings import embeddings
@@ -14,7 +14,16 @@ from tests.simulators.model_provider.exchange import AZURE, AZURE_V1, OPENAI, Ex
 from tests.simulators.model_provider.model_list import model, models
 from tests.simulators.model_provider.paths import PathTree
 from tests.simulators.model_provider.provider import Provider
-from tests.simulators.model_provider.resources import batches, files, uploads, vector_store_files, vector_stores
+from tests.simulators.model_provider.resources import (
+    batches,
+    files,
+    moderations,
+    provenance,
+    uploads,
+    vector_store_files,
+    vector_stores,
+    voices,
+)
 
 Handler = Callable[[Exchange], Awaitable[None]]
 Methods = Mapping[str, Handler]
@@ -23,6 +32,9 @@ _OF_MODELS: dict[str, Methods] = {
     "chat/completions": {"POST": chat_completions},
     "completions": {"POST": completions},
     "embeddings": {"POST": embeddings},
+    **images.PATHS,
+    **speech.PATHS,
+    **transcription.PATHS,
 }
 _OF_THE_RESOURCE: dict[str, Methods] = {
     "responses": {"POST": responses.create},
@@ -35,6 +47,10 @@ _OF_THE_RESOURCE: dict[str, Methods] = {
     **batches.PATHS,
     **vector_stores.PATHS,
     **vector_store_files.PATHS,
+    **images.VARIATIONS,
+    **moderations.PATHS,
+    **voices.PATHS,
+    **provenance.PATHS,
 }
 # (where it starts, whose it is, what is there)
 _SURFACES: list[tuple[str, str, tuple[dict[str, Methods], ...]]] = [

@@ -82,6 +82,11 @@ def event(value: Any) -> bytes:
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
 
 
+def named_event(kind: str, value: dict[str, Any]) -> bytes:
+    """An event that says its type twice, as the newer streams do."""
+    return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode({"type": kind, **value}) + b"\n\n"
+
+
 _MARK = "\x1f"
 _ENCODED_MARK = msgspec.json.encode(_MARK)
 

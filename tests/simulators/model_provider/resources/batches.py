@@ -17,9 +17,11 @@ from tests.simulators.model_provider.embeddings import embeddings
 from tests.simulators.model_provider.errors import ApiError
 from tests.simulators.model_provider.exchange import Exchange
 from tests.simulators.model_provider.forms import SentFile
+from tests.simulators.model_provider.images import edit, generate
 from tests.simulators.model_provider.provider import Provider
 from tests.simulators.model_provider.resources import files
 from tests.simulators.model_provider.resources.fields import metadata, now, one_of, text
+from tests.simulators.model_provider.resources.moderations import moderate
 from tests.simulators.model_provider.responses import create as responses
 from tests.simulators.model_provider.shelf import Kept
 
@@ -28,6 +30,9 @@ HANDLERS = {
     "/v1/completions": completions,
     "/v1/embeddings": embeddings,
     "/v1/responses": responses,
+    "/v1/moderations": moderate,
+    "/v1/images/generations": generate,
+    "/v1/images/edits": edit,
 }
 _DAY = 86400
 _ENDED = ("completed", "failed", "cancelled", "expired")

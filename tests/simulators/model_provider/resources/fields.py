@@ -57,6 +57,29 @@ def whole(body: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def number(body: Mapping[str, Any], name: str, default: int) -> int:
+    """A field that is a whole number, where it is there.
+
+    Raises:
+        ApiError: 400, it is something else.
+    """
+    return default if body.get(name) is None else whole(body, name)
+
+
+def flag(body: Mapping[str, Any], name: str) -> bool:
+    """A field that is true or false; a form writes it as text. Left out, it is false.
+
+    Raises:
+        ApiError: 400, it is something else.
+    """
+    value = body.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise errors.wrong_type(name, "a boolean")
+
+
 def objects(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """A field that is a list of objects; left out, it is empty.
 
