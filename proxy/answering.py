@@ -4,7 +4,6 @@ What it says of its usage is read on the way and put into `Outcome`; nothing her
 """
 
 import json
-import re
 from time import monotonic
 from typing import Any
 
@@ -12,7 +11,7 @@ from core.ledger.records import Attempt
 from proxy.connection import Answer
 from proxy.credentials import Credentials
 from proxy.endpoints import Endpoint, Metering
-from proxy.errors import error_body, upstream_failed
+from proxy.errors import error_body, upstream_failed, upstream_refuses
 from proxy.headers import Headers, answer_headers
 from proxy.metering.events import EventTooLarge
 from proxy.metering.streams import GarbledStream, StreamMeter, stream_meter
@@ -28,9 +27,6 @@ WHOLE_LIMIT = 8 * 1024 * 1024
 _ERROR_LIMIT = 1024 * 1024
 # A large answer's usage object stands in its last bytes.
 _TAIL = 16 * 1024
-
-# A provider's way of half-showing a key: sk-abc***xyz.
-_MASKED_SECRET = re.compile(rb"[A-Za-z0-9_-]{2,}\*{3,}[A-Za-z0-9_*-]*")
 
 
 class AnswerBroken(Exception):
@@ -61,6 +57,11 @@ class Answerer:
         try:
             await answer.unblocked()
             encoding = response.header(b"content-encoding")
+            if response.status in (
+                401,
+                403,
+            ):  # about the gateway's own credential: to an SDK it would look like the caller's
+                raise upstream_refuses(response.status)
             if response.status >= 400 and encoding in (None, b"identity"):
                 await self._pass_error(candidate, response, answer, own_headers, outcome)
             elif response.status >= 300 or encoding not in (None, b"identity"):
@@ -86,12 +87,9 @@ class Answerer:
             self._failed_later(candidate, error.code, outcome)
             raise upstream_failed(error.code) from None
         headers = answer_headers(response.headers)
-        secret = self._credentials.secret_of(candidate.target.upstream)
-        if secret:
+        for secret in self._credentials.spellings(candidate.target.upstream):
             headers = [pair for pair in headers if secret not in pair[1]]
             body = body.replace(secret, b"[redacted]")
-            if response.status in (401, 403):
-                body = _MASKED_SECRET.sub(b"[redacted]", body)
         code = _error_code(body)
         if code is not None:
             outcome.error_code = code

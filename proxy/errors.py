@@ -120,6 +120,18 @@ def upstream_failed(code: str) -> Refusal:
     return Refusal(502, code, message, kind="upstream_error")
 
 
+def upstream_refuses(status: int) -> Refusal:
+    """The provider does not let the gateway in: nothing that the caller's own key could mend, nor another try."""
+    return Refusal(
+        502,
+        "upstream_credential_refused",
+        f"The model provider does not accept the gateway's own credential ({status}); your key is not what is wrong. Your "
+        "Aduana administrator finds the upstream in the ledger and in the proxy's metrics.",
+        kind="upstream_error",
+        should_retry=False,
+    )
+
+
 def not_ready(what: str) -> Refusal:
     return Refusal(
         503,

@@ -26,7 +26,9 @@ from proxy.upstream import UpstreamClient, UpstreamError, UpstreamResponse
 _ASKED_FOR_USAGE = frozenset({Metering.CHAT, Metering.COMPLETIONS})
 
 # Answers that another target may do better. 409 and the other 4xx are the caller's.
-_WORTH_ANOTHER = frozenset({408, 429, 500, 502, 503, 504})
+_WORTH_ANOTHER = frozenset({401, 403, 408, 429, 500, 502, 503, 504})
+# Of them those that say that nothing was done.
+_REFUSED = frozenset({401, 403, 429})
 
 
 class Outbound(msgspec.Struct, frozen=True, gc=False):
@@ -100,7 +102,7 @@ class Forwarder:
                 if index < last and body.resendable and not (creates and error.may_have_been_processed):
                     continue
                 raise upstream_failed(error.code) from None
-            worth = response.status in _WORTH_ANOTHER and (response.status == 429 or not creates)
+            worth = response.status in _WORTH_ANOTHER and (response.status in _REFUSED or not creates)
             if index < last and worth and body.resendable:
                 response.close()
                 continue
@@ -114,7 +116,9 @@ class Forwarder:
                     raise
                 outcome.status = outcome.error_code = outcome.usage = outcome.received = outcome.first_byte_at = None
 
-    async def _attempt(self, outbound: Outbound, candidate: Candidate, outcome: Outcome) -> UpstreamResponse:
+    async def _attempt(
+        self, outbound: Outbound, candidate: Candidate, outcome: Outcome, *, again: bool = False
+    ) -> UpstreamResponse:
         """One try: the head of an answer (and, where it is not streamed, all of it up to `WHOLE_LIMIT`)."""
         endpoint, streamed = outbound.endpoint, outbound.streamed
         whole = not (streamed or endpoint.binary)
@@ -165,6 +169,11 @@ class Forwarder:
         )
         if response.status >= 400:
             self._metrics.upstream_errors[(candidate.upstream, f"http_{response.status}")] += 1
+        # Our credential may have been replaced since we had it: one more try with the new one.
+        replaceable = response.status == 401 and not again and outbound.body.resendable
+        if replaceable and await self._credentials.replaced(upstream, credential):
+            response.close()
+            return await self._attempt(outbound, candidate, outcome, again=True)
         return response
 
     def _failed(self, candidate: Candidate, code: str, began: float, outcome: Outcome) -> None:

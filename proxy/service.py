@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import gc
 import logging
+import random
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Router
 
+from core.identity.entra import Identities
 from core.keys import Peppers
 from core.secrets.resolver import CachingResolver, resolve_setting, resolver_of
 from core.settings import Settings
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("aduana.proxy")
 
 _COLLECT_AFTER = 20_000  # more objects made than freed; CPython's own 700 costs a tenth of a call
+_TRY_AGAIN = 15.0  # seconds to the next try for a credential that could not be had
 _COUNTING_AT_THE_END = 5.0  # seconds for counts under way when the process ends
 
 
@@ -52,12 +55,14 @@ class Service:
         peppers: Peppers,
         ledger: LedgerLog,
         resolver: CachingResolver,
+        identities: Identities,
     ) -> None:
         self._settings = settings
         self.metrics = Metrics()
         self.readiness = Readiness()
         self._ledger = ledger
-        self._credentials = Credentials(resolver)
+        self._identities = identities
+        self._credentials = Credentials(resolver, identities)
         self._keep_alive = KeepAlive(settings.keep_alive_interval)
         self._tokenizer = Tokenizer()
         self._client = UpstreamClient(
@@ -93,11 +98,12 @@ class Service:
             snapshot = opened[0].watcher.current if opened else None
             return snapshot.sealed_secrets if snapshot is not None else {}
 
-        resolver = resolver_of(settings, environment, sealed=sealed)
+        identities = Identities(settings.azure_credential, settings.azure_client_id)
+        resolver = resolver_of(settings, environment, identities=identities, sealed=sealed)
         database_url = await resolve_setting(settings.database_url, resolver)
         peppers = await Peppers.load(settings.peppers, resolver)
         ledger = await _open_ledger(settings, resolver)
-        opened.append(cls(settings, environment, database_url, peppers, ledger, resolver))
+        opened.append(cls(settings, environment, database_url, peppers, ledger, resolver, identities))
         if opened[0]._sole is not None:
             await opened[0]._sole.acquire()
         return opened[0]
@@ -130,6 +136,7 @@ class Service:
             await self._ledger.close()
             if self._sole is not None:
                 await self._sole.release()
+            self._identities.close()
             await self._client.close()
             await self._tokenizer.close()
 
@@ -138,7 +145,10 @@ class Service:
         if self._priming is not None:
             self._priming.use(snapshot)
         self._gateway.replace_snapshot(snapshot)
-        self._run(self._credentials.keep_fresh(snapshot))
+        self._run(self._have_credentials(snapshot))
+
+    async def _have_credentials(self, snapshot: Snapshot) -> None:
+        await self._credentials.keep_fresh(snapshot)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -147,11 +157,12 @@ class Service:
 
     async def _keep_credentials_fresh(self) -> None:
         """Read the upstreams' secrets anew before the resolver forgets them, so that no call waits for one."""
+        pause = ahead = self._settings.secret_ttl * random.uniform(0.6, 0.8)  # noqa: S311 - not all replicas at once
         while True:
-            await asyncio.sleep(self._settings.secret_ttl * 0.8)
+            await asyncio.sleep(pause)
             snapshot = self.watcher.current
             if snapshot is not None:
-                await self._credentials.keep_fresh(snapshot)
+                pause = ahead if await self._credentials.keep_fresh(snapshot) else min(ahead, _TRY_AGAIN)
 
     async def _watch_age(self) -> None:
         """Stop serving on a snapshot that is too old, and start again when Postgres is back."""

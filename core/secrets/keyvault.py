@@ -16,7 +16,7 @@ from core.secrets import SecretNotFound, SecretRef, SecretUnavailable
 
 _PUBLIC = "vault.azure.net"
 _PATIENCE = 15.0  # seconds for a read, its retries and a token included
-_AT_ONCE = 8  # reads of one process: a vault throttles
+_AT_ONCE = 8  # reads of one vault: it throttles
 _LIMITS: dict[str, Any] = {
     "connection_timeout": 3,
     "read_timeout": 5,
@@ -37,11 +37,12 @@ class KeyVaultSource:
         self._scope = f"https://{host.removeprefix('{vault}.') if self._by_name else _PUBLIC}/.default"
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._free: dict[str, asyncio.Semaphore] = {}  # by vault
 
     async def read(self, ref: SecretRef) -> str:
+        free = self._free.setdefault(ref.name.partition("/")[0], asyncio.Semaphore(_AT_ONCE))
         try:
-            async with asyncio.timeout(_PATIENCE), self._free:
+            async with free, asyncio.timeout(_PATIENCE):
                 return await self._read(ref)
         except TimeoutError:
             raise SecretUnavailable(f"{ref}: the vault did not answer within {_PATIENCE:g} s") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core import policies
+from core.seed.auth import read_auth
 from core.seed.document import Fields, Finding, Items, Node, Place, parse_document, plain, read_document
 from core.seed.endpoints import endpoint_problem
 from core.seed.prices import (
@@ -42,7 +43,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "seed file": ("upstreams", "routes", "policies", "clients", "budgets", "prices"),
     "upstream": ("name", "provider", "endpoint", "api_version", "auth", "stream_usage", *UPSTREAM_SETTINGS),
     "timeouts": TIMEOUTS,
-    "auth": ("secret_ref", "managed_identity", "client_id", "none"),
+    "auth": ("secret_ref", "managed_identity", "client_id", "audience", "none"),
     "route": ("model", "targets", "fallback", "downshift", *ROUTE_SETTINGS),
     "target": ("upstream", "deployment", "model", "priority", "weight", *TARGET_SETTINGS),
     "policy": ("name", *policies.FIELDS),
@@ -201,36 +202,18 @@ class _SeedReader:
             "provider": provider,
             "endpoint": endpoint.rstrip("/") if endpoint is not None else None,
             "api_version": api_version,
-            "auth": self._auth(entry),
+            "auth": self._auth(entry, provider),
             "stream_usage": entry.flag("stream_usage", default=True),
             "settings": upstream_settings(entry, self._findings),
         }
         self._add("upstream", (entry.name(),), values, entry, "name")
 
-    def _auth(self, upstream: Entry) -> dict[str, Any] | None:
+    def _auth(self, upstream: Entry, provider: str | None) -> dict[str, Any] | None:
         if upstream.node("auth") is None:
             upstream.missing("auth")
             return None
         auth = upstream.entry("auth", "auth", KEYS["auth"])
-        if auth is None:
-            return None
-        ways = [key for key in ("secret_ref", "managed_identity", "none") if auth.node(key) is not None]
-        if len(ways) != 1:
-            self._findings.wrong(auth.place, "auth needs exactly one of secret_ref, managed_identity or none")
-            return None
-        if "client_id" in auth.fields.values and ways != ["managed_identity"]:
-            self._findings.wrong(auth.place_of("client_id"), "client_id belongs to managed_identity")
-        if ways == ["secret_ref"]:
-            ref = auth.secret_ref("secret_ref")
-            return {"secret_ref": str(ref)} if ref is not None else None
-        if not auth.flag(ways[0], default=False):
-            self._findings.wrong(auth.place_of(ways[0]), f"{ways[0]} must be true, or left out")
-        elif ways == ["managed_identity"]:
-            self._findings.wrong(
-                auth.place_of("managed_identity"),
-                "managed identity is not supported by this version; give a secret_ref",
-            )
-        return {ways[0]: True}
+        return read_auth(auth, provider, self._findings) if auth is not None else None
 
     # ── routes ──
 

@@ -63,6 +63,14 @@ class KeyEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamIdentity:
+    """As whom an upstream is called that takes Entra ID tokens in place of a key."""
+
+    client_id: str | None  # of a user-assigned identity; None: this process's own
+    audience: str  # whose tokens it takes: a scope, such as https://cognitiveservices.azure.com/.default
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """One Azure OpenAI resource, or OpenAI, or anything OpenAI-compatible."""
 
@@ -71,12 +79,13 @@ class Upstream:
     provider: str  # azure_openai | openai | openai_compatible
     endpoint: str  # scheme://host[:port][/base], without a slash at its end
     api_version: str | None
-    secret_ref: str | None  # None: no credential is sent
+    secret_ref: str | None  # None, and no identity either: no credential is sent
     stream_usage: bool  # accepts stream_options.include_usage
     timeouts: Mapping[str, float] = field(default_factory=dict)  # seconds; what is not here is the installation's
     max_connections: int | None = None  # from one process; None: the installation's
     home: bool = False  # of objects whose making names no model and no other object
     forwards_unknown_objects: bool = False  # it held objects before the gateway came
+    identity: UpstreamIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,26 @@ from core.limits import Budget, Family, OnExceeded, Period, Rate, Rules, Scope, 
 from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of, together
 from core.money import nano_usd
 from core.policies import Policy, PolicyError, effective
-from core.snapshot import Caller, EffectivePolicy, KeyEntry, Route, SealedSecret, Snapshot, Target, Upstream
+from core.snapshot import (
+    Caller,
+    EffectivePolicy,
+    KeyEntry,
+    Route,
+    SealedSecret,
+    Snapshot,
+    Target,
+    Upstream,
+    UpstreamIdentity,
+)
 from core.snapshot.pricing import prices_of
 from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, RouteRow, Rows, TeamRow, UpstreamRow
 
 _log = logging.getLogger("aduana.snapshot")
 
 _ALLOWS_NOTHING = EffectivePolicy(allowed_models=frozenset(), allowed_endpoints=frozenset())
+
+COGNITIVE_SERVICES = "https://cognitiveservices.azure.com/.default"
+"""Whose tokens Azure OpenAI takes, in the public cloud."""
 
 
 def build(rows: Rows, read_at: float) -> Snapshot:
@@ -157,11 +170,23 @@ def _policy(id: bytes, settings: bytes) -> Policy | None:
         return None
 
 
+class _Auth(msgspec.Struct, frozen=True):
+    """How an upstream is signed in to, as the seed file says it."""
+
+    secret_ref: str | None = None
+    managed_identity: bool = False
+    client_id: str | None = None
+    audience: str = COGNITIVE_SERVICES
+    none: bool = False
+
+
 def _upstream(row: UpstreamRow) -> Upstream | None:
-    auth = msgspec.json.decode(row.auth)
-    secret_ref = auth.get("secret_ref") if isinstance(auth, dict) else None
-    if not (isinstance(secret_ref, str) or (isinstance(auth, dict) and auth.get("none") is True)):
-        _log.error("upstream %s is left out: this version signs in with a secret_ref, or with none: true", row.name)
+    try:
+        auth = msgspec.json.decode(row.auth, type=_Auth)
+    except msgspec.DecodeError:
+        auth = _Auth()
+    if (auth.secret_ref is not None) + auth.managed_identity + auth.none != 1:
+        _log.error("upstream %s is left out: its auth is none of secret_ref, managed_identity and none", row.name)
         return None
     settings = _settings(row.settings)
     return Upstream(
@@ -170,12 +195,13 @@ def _upstream(row: UpstreamRow) -> Upstream | None:
         provider=row.provider,
         endpoint=row.endpoint.rstrip("/"),
         api_version=row.api_version,
-        secret_ref=secret_ref,
+        secret_ref=auth.secret_ref,
         stream_usage=row.stream_usage,
         timeouts=settings.get("timeouts", {}),
         max_connections=settings.get("max_connections"),
         home=settings.get("home", False),
         forwards_unknown_objects=settings.get("unknown_objects") == "forward",
+        identity=UpstreamIdentity(auth.client_id, auth.audience) if auth.managed_identity else None,
     )
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.identity.entra import Identities
 from core.ledger.records import Attempt, decode, encode, encode_settled
 from core.secrets.resolver import open_resolver
 from core.snapshot import Upstream
@@ -54,15 +55,15 @@ def upstream(reference: str) -> Upstream:
 
 @pytest.mark.parametrize("secret", ["s3cret\n", " s3cret\r\n"])
 async def test_a_line_break_around_an_upstreams_secret_is_not_sent(secret):
-    credentials = Credentials(open_resolver({"SECRET": secret}, ttl=60.0))
+    credentials = Credentials(open_resolver({"SECRET": secret}, ttl=60.0), Identities("managed_identity"))
 
     assert await credentials.obtain(upstream("env:SECRET")) == ((b"api-key", b"s3cret"),)
-    assert credentials.secret_of(upstream("env:SECRET")) == b"s3cret"
+    assert b"s3cret" in credentials.spellings(upstream("env:SECRET"))
 
 
 @pytest.mark.parametrize("secret", ["two\nlines", "two\r\nx-header: lines", "n\0l", "ключ", " \n"])
 async def test_a_secret_that_is_no_header_takes_its_upstream_out_and_is_not_named(secret):
-    credentials = Credentials(open_resolver({"SECRET": secret}, ttl=60.0))
+    credentials = Credentials(open_resolver({"SECRET": secret}, ttl=60.0), Identities("managed_identity"))
 
     with pytest.raises(CredentialUnavailable) as refused:
         await credentials.obtain(upstream("env:SECRET"))

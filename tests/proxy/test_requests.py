@@ -304,12 +304,12 @@ def test_an_upstreams_secret_never_reaches_the_caller(new_stack, start_simulator
         echoed = http.post(
             "/v1/chat/completions", json=CHAT, headers={"x-simulate": f"status=400; error-message=you sent {secret}"}
         )
-    assert refused.status_code == 401
+    assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upstream_credential_refused")
     for answer in (refused, echoed):
         assert secret not in answer.text
         assert "sk-ups" not in answer.text
     row = stack.row(refused.headers["x-request-id"])
-    assert (row["status"], row["unpriced"]) == (401, False)
+    assert (row["status"], row["unpriced"]) == (502, False)
     assert secret not in stack.log("proxy-0")
 
 

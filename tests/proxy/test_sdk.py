@@ -193,8 +193,6 @@ def test_an_unknown_model_is_a_not_found_error(sdk):
     ("status", "error"),
     [
         (400, openai.BadRequestError),
-        (401, openai.AuthenticationError),
-        (403, openai.PermissionDeniedError),
         (404, openai.NotFoundError),
         (409, openai.ConflictError),
         (422, openai.UnprocessableEntityError),
@@ -215,6 +213,24 @@ def test_an_upstreams_error_passes_with_its_status_and_body(sdk, tenant, status,
         assert caught.value.response.headers["retry-after"] == "7"
     row = tenant.row(caught.value.request_id)
     assert (row["status"], row["usage_source"], row["cost_usd"]) == (status, "none", 0)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_provider_that_does_not_let_the_gateway_in_is_not_an_error_of_the_callers_key(sdk, tenant, status, stream):
+    with pytest.raises(openai.InternalServerError, match="your key is not what is wrong") as caught:
+        sdk.chat.completions.create(
+            model="gpt-4o",
+            messages=HELLO,
+            stream=stream,
+            extra_headers={"x-simulate": f"status={status}; error-message=Incorrect API key provided: sk-xyz"},
+        )
+    assert (caught.value.status_code, caught.value.code) == (502, "upstream_credential_refused")
+    assert "sk-xyz" not in str(caught.value)
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    row = tenant.row(caught.value.request_id)
+    assert (row["status"], row["error_code"], row["usage_source"]) == (502, "upstream_credential_refused", "none")
+    assert [(each["status"], each["error_code"]) for each in tenant.attempts(row)] == [(status, f"http_{status}")]
 
 
 def test_an_error_at_the_start_of_a_stream_is_the_sdks_typed_exception(sdk):

@@ -96,11 +96,10 @@ def budget(**changed: str) -> str:
         (upstream(auth='{none: true, secret_ref: "env:A"}'), 6, "auth needs exactly one of"),
         (upstream(auth="{none: false}"), 6, "none must be true, or left out"),
         (upstream(auth="{none: true, client_id: x}"), 6, "client_id belongs to managed_identity"),
-        (
-            upstream(auth="{managed_identity: true}"),
-            6,
-            "managed identity is not supported by this version; give a secret",
-        ),
+        (upstream(auth="{none: true, audience: x}"), 6, "audience belongs to managed_identity"),
+        (upstream(auth="{managed_identity: true, client_id: x}"), 6, "client_id must be a client id, such as"),
+        (upstream(auth='{managed_identity: true, audience: "x"}'), 6, "audience must be a scope, such as https://"),
+        (upstream(provider="openai", auth="{managed_identity: true}"), 6, "OpenAI takes no Entra ID tokens"),
         (upstream(auth='{secret_ref: "vault:x"}'), 6, "secret_ref: this is not a secret reference"),
         (UPSTREAM + UPSTREAM.removeprefix("upstreams:\n"), 6, "the upstream 'a' is given twice, first on line 2"),
         (UPSTREAM + ROUTE + "        weight: 0\n", 11, "weight must be a whole number from 1"),
@@ -198,6 +197,18 @@ def test_money_is_read_as_it_stands_in_the_file_quoted_or_not():
     (one,) = parse_seed(price(input_per_million="2.50", output_per_million='"0.000000001"').encode()).entities
     assert one.values["input_per_million"] == "2.5"
     assert one.values["output_per_million"] == "0.000000001"
+
+
+def test_an_identity_is_taken_as_it_is_given():
+    given = {
+        "client_id": "7f1c2b6e-3a44-4f0c-9b1d-2a5c8e9f0a11",
+        "audience": "https://cognitiveservices.azure.us/.default",
+    }
+    for some in ({}, given, {"audience": "api://contoso-llm/.default"}):
+        auth = "{managed_identity: true" + "".join(f', {key}: "{value}"' for key, value in some.items()) + "}"
+        seed = parse_seed(upstream(provider="openai_compatible", auth=auth).encode())
+        assert seed.errors == ()
+        assert seed.entities[0].values["auth"] == {"managed_identity": True, **some}
 
 
 def test_a_reference_to_key_vault_is_taken_as_any_other():

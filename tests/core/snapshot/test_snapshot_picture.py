@@ -7,7 +7,7 @@ import pytest
 
 from core import keys
 from core.prices import GRAIN, Price, price_at
-from core.snapshot import Snapshot
+from core.snapshot import Snapshot, UpstreamIdentity
 from core.snapshot.picture import build
 from core.snapshot.rows import Rows, decode, encode, read_rows
 from tests.core.tenant import PEPPERS, add_key, execute, write_tenant
@@ -132,7 +132,15 @@ def test_targets_are_sorted_by_priority_and_those_of_removed_upstreams_are_gone(
 
 
 @pytest.mark.parametrize(
-    ("auth", "known"), [('{"none": true}', True), ('{"managed_identity": true}', False), ("7", False)]
+    ("auth", "known"),
+    [
+        ('{"none": true}', True),
+        ('{"managed_identity": true}', True),
+        ('{"managed_identity": true, "none": true}', False),
+        ('{"something": "else"}', False),
+        ('{"secret_ref": 7}', False),
+        ("7", False),
+    ],
 )
 def test_an_upstream_that_this_version_cannot_sign_in_to_is_left_out(database_url: str, auth: str, known: bool):
     write_tenant(database_url)
@@ -140,6 +148,17 @@ def test_an_upstream_that_this_version_cannot_sign_in_to_is_left_out(database_ur
     snapshot = snapshot_of(database_url)
     assert ("aoai" in snapshot.upstreams) is known
     assert len(snapshot.routes["gpt-4o"].targets) == int(known)
+
+
+def test_an_upstreams_identity_has_the_public_clouds_audience_where_none_is_given(database_url: str):
+    write_tenant(database_url)
+    for auth, identity in [
+        ('{"managed_identity": true}', UpstreamIdentity(None, "https://cognitiveservices.azure.com/.default")),
+        ('{"managed_identity": true, "client_id": "a", "audience": "b"}', UpstreamIdentity("a", "b")),
+        ('{"none": true}', None),
+    ]:
+        execute(database_url, "UPDATE upstreams SET auth = %(auth)s::jsonb", auth=auth)
+        assert snapshot_of(database_url).upstreams["aoai"].identity == identity
 
 
 def price(database_url: str, model: str, unit: str, usd: str, per: int = 1_000_000, since: str = "2024-10-01") -> None:
