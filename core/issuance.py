@@ -19,7 +19,7 @@ from core.seed.state import RETIRED, lock_configuration
 
 
 class KeyRefused(Exception):
-    """A key cannot be made or changed as asked; `code` is the stable word, `remedy` what to do."""
+    """A key (or an identity) cannot be made or changed as asked; `code` is the stable word, `remedy` what to do."""
 
     def __init__(self, code: str, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -69,7 +69,7 @@ _SELECT = """
 async def list_keys(connection: AsyncConnection[Any], app: str | None = None) -> list[ListedKey]:
     """Every key, or an app's (`client/team/app`), by path. Raises `KeyRefused` for an app that is not there."""
     if app is not None:
-        app_id = await _app(connection, app)
+        app_id = await app_id_of(connection, app)
         cursor = await connection.execute(f"{_SELECT} AND k.app_id = %(app)s ORDER BY path", {"app": app_id})
     else:
         cursor = await connection.execute(f"{_SELECT} ORDER BY path")
@@ -90,10 +90,12 @@ async def create_key(
     if not is_name(name):
         raise KeyRefused("bad_name", f"a key's name must be {NAME_RULE}")
     await lock_configuration(connection)
-    app_id = await _app(connection, app)
+    app_id = await app_id_of(connection, app)
     path = f"{app}/{name}"
     if await _find(connection, "path = %(which)s", path) is not None:
         raise KeyRefused("name_taken", f"the key {path} exists", "Choose another name, or rotate it.")
+    if await _is_identity(connection, app_id, name):
+        raise KeyRefused("name_taken", f"{path} is an identity of Entra ID", "Choose another name.")
     new = keys.generate()
     await _insert(connection, new, app_id, name, None, peppers, expires_at)
     after = {"id": new.id, "expires_at": _iso(expires_at), "value": MASK}
@@ -182,7 +184,8 @@ async def _find(connection: AsyncConnection[Any], condition: str, which: str) ->
     return ListedKey(*row) if row is not None else None
 
 
-async def _app(connection: AsyncConnection[Any], path: str) -> Any:
+async def app_id_of(connection: AsyncConnection[Any], path: str) -> Any:
+    """The id of an app by its path `client/team/app`. Raises `KeyRefused`."""
     cursor = await connection.execute(
         """
         SELECT a.id FROM apps a JOIN teams t ON t.id = a.team_id JOIN clients c ON c.id = t.client_id
@@ -197,6 +200,15 @@ async def _app(connection: AsyncConnection[Any], path: str) -> Any:
             "no_such_app", f"there is no app {path[:300]!r}", "Name it CLIENT/TEAM/APP; `aduana seed` makes apps."
         )
     return row[0]
+
+
+async def _is_identity(connection: AsyncConnection[Any], app_id: Any, name: str) -> bool:
+    """Keys and identities of an app share its names: budgets know both by `key:`."""
+    cursor = await connection.execute(
+        "SELECT FROM identities WHERE app_id = %(app)s AND name = %(name)s AND removed_at IS NULL",
+        {"app": app_id, "name": name},
+    )
+    return await cursor.fetchone() is not None
 
 
 async def _insert(

@@ -36,9 +36,18 @@ class NewKey:
 
 def generate() -> NewKey:
     """A new key: a random id, and 32 random bytes as base64url."""
-    id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    id = _new_id()
     secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
     return NewKey(id, secret, f"adu_{id}_{secret}")
+
+
+def new_identity_id() -> str:
+    """The id of an identity: it stands where a key's does, and no key has one like it."""
+    return "~" + _new_id()
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
 
 
 def parse(text: str) -> tuple[str, str] | None:
@@ -133,11 +142,13 @@ class Refusal(Enum):
     UNKNOWN = "unknown"  # no such key, a wrong secret, or not a key at all: never told apart
     EXPIRED = "expired"  # the right secret, too late
     DISABLED = "disabled"  # the right secret of a key that was switched off
+    NOT_ALLOWED = "not_allowed"  # the right secret, where the policy takes no keys
 
 
 Unknown: Final = Refusal.UNKNOWN
 Expired: Final = Refusal.EXPIRED
 Disabled: Final = Refusal.DISABLED
+NotAllowed: Final = Refusal.NOT_ALLOWED
 
 # What an unknown id is compared with: no HMAC-SHA-256 is 32 zero bytes that anybody could find the secret of.
 _NOBODY = bytes(32)
@@ -156,7 +167,7 @@ def authenticate(keys: Mapping[str, KeyEntry], peppers: Peppers, text: str, now:
     if not hmac.compare_digest(keyed_hash(keyed or states[peppers.newest], secret.encode()), expected) or entry is None:
         return Unknown
     if entry.disabled:
-        return Disabled
+        return Disabled if entry.caller.policy.allows_credential("key") else NotAllowed
     if entry.expires_at is not None and entry.expires_at <= now:
         return Expired
     return entry

@@ -19,6 +19,9 @@ _LONGEST_TEXT = 256
 ENDPOINTS = ("chat.completions", "completions", "embeddings", "responses")
 """What `allowed_endpoints` may name: the endpoints that this version serves."""
 
+CREDENTIALS = ("key", "entra")
+"""What `allowed_credentials` may name: proxy keys, and access tokens of Entra ID."""
+
 STORED_ONLY = frozenset({"logging", "retention_days"})
 """The fields that this version keeps for a later one and does not act on."""
 
@@ -53,6 +56,7 @@ class Policy:
     allowed_models: tuple[str, ...] | None = None
     allowed_endpoints: tuple[str, ...] | None = None
     allowed_tools: tuple[str, ...] | None = None
+    allowed_credentials: tuple[str, ...] | None = None
     max_input_tokens: int | None = None  # of one call
     max_output_tokens: int | None = None
     max_context_tokens: int | None = None  # input and output together
@@ -119,7 +123,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "unpriced_models": ("refuse", "allow"),
     "logging": ("none", "metadata", "redacted", "full"),
 }
-_LISTS = ("allowed_models", "allowed_endpoints", "allowed_tools")
+_LISTS = ("allowed_models", "allowed_endpoints", "allowed_tools", "allowed_credentials")
+_WORDS: Mapping[str, tuple[str, ...]] = {"allowed_endpoints": ENDPOINTS, "allowed_credentials": CREDENTIALS}
 _CAPS = ("max_input_tokens", "max_output_tokens", "max_context_tokens")
 _COUNTS = (*LIMITS, *_CAPS)
 FIELDS = (
@@ -146,6 +151,7 @@ def effective(policies: Iterable[Policy]) -> EffectivePolicy:
             (level.on_limiter_loss for level in levels), default=defaults.refuse_on_limiter_loss
         ),
         allowed_tools=_common(level.allowed_tools for level in levels),
+        allowed_credentials=_common(level.allowed_credentials for level in levels),
         max_input_tokens=_smallest(level.max_input_tokens for level in levels),
         max_output_tokens=_smallest(level.max_output_tokens for level in levels),
         max_context_tokens=_smallest(level.max_context_tokens for level in levels),
@@ -189,7 +195,7 @@ def _check_field(name: str, value: object) -> list[Problem]:
         return _check_choice(path, value, _CHOICES[name])
     if name == "time_zone":
         return _check_time_zone(path, value)
-    return _check_list(path, value, ENDPOINTS if name == "allowed_endpoints" else None)
+    return _check_list(path, value, _WORDS.get(name))
 
 
 def _check_count(path: tuple[str | int, ...], value: object, largest: int) -> list[Problem]:

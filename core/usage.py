@@ -47,8 +47,9 @@ _GROUPS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "client": ("client_id", "c.name", "LEFT JOIN clients c ON c.id = s.id"),
     "key": (
         "key_id",
-        "concat_ws('/', c.name, t.name, a.name, k.name)",
-        "LEFT JOIN api_keys k ON k.id = s.id LEFT JOIN apps a ON a.id = k.app_id LEFT JOIN teams t ON t.id = a.team_id "
+        "concat_ws('/', c.name, t.name, a.name, coalesce(k.name, i.name))",
+        "LEFT JOIN api_keys k ON k.id = s.id LEFT JOIN identities i ON i.id = s.id "
+        "LEFT JOIN apps a ON a.id = coalesce(k.app_id, i.app_id) LEFT JOIN teams t ON t.id = a.team_id "
         "LEFT JOIN clients c ON c.id = t.client_id",
     ),
     "model": ("model", "s.id", ""),

@@ -1,8 +1,8 @@
 """The first step: a credential becomes the `Caller` that the snapshot knows. It ends here and goes no further."""
 
-from core.keys import Disabled, Expired, Peppers, Unknown, authenticate
+from core.keys import Disabled, Expired, NotAllowed, Peppers, Unknown, authenticate
 from core.snapshot import Caller, Snapshot
-from proxy.errors import disabled_key, expired_key, invalid_key, missing_key
+from proxy.errors import credential_not_allowed, disabled_key, expired_key, invalid_key, missing_key
 
 
 def authenticate_caller(credential: bytes | None, snapshot: Snapshot, peppers: Peppers, now: float) -> Caller:
@@ -20,4 +20,6 @@ def authenticate_caller(credential: bytes | None, snapshot: Snapshot, peppers: P
         raise expired_key()
     if verdict is Disabled:
         raise disabled_key()
+    if verdict is NotAllowed:
+        raise credential_not_allowed("key")
     return verdict.caller

@@ -88,6 +88,21 @@ def disabled_key() -> Refusal:
     return Refusal(401, "disabled_api_key", "This API key is disabled. Ask your Aduana administrator for a new one.")
 
 
+def credential_not_allowed(kind: str) -> Refusal:
+    """`kind`: the one that was sent, as policies call it."""
+    sent, wanted = (
+        ("API keys", "an access token of Entra ID")
+        if kind == "key"
+        else ("tokens of Entra ID", "a proxy key (adu_...)")
+    )
+    return Refusal(
+        403,
+        "credential_not_allowed",
+        f"Your policy does not take {sent} (allowed_credentials). Send {wanted}, or ask your Aduana administrator.",
+        kind="permission_error",
+    )
+
+
 def method_not_allowed(method: str, path: str, allow: bytes | None = None) -> Refusal:
     return Refusal(405, "method_not_allowed", f"{method} is not allowed on {path}.", allow=allow)
 

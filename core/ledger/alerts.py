@@ -29,7 +29,9 @@ WITH entities AS (
      WHERE c.removed_at IS NULL AND t.removed_at IS NULL AND a.removed_at IS NULL
     UNION ALL
     SELECT 'key:' || c.name || '/' || t.name || '/' || a.name || '/' || k.name, k.id, c.id
-      FROM clients c JOIN teams t ON t.client_id = c.id JOIN apps a ON a.team_id = t.id JOIN api_keys k ON k.app_id = a.id
+      FROM clients c JOIN teams t ON t.client_id = c.id JOIN apps a ON a.team_id = t.id
+           JOIN (SELECT id, app_id, name, removed_at FROM api_keys
+                 UNION ALL SELECT id, app_id, name, removed_at FROM identities) AS k ON k.app_id = a.id
      WHERE c.removed_at IS NULL AND t.removed_at IS NULL AND a.removed_at IS NULL AND k.removed_at IS NULL
 )
 SELECT b.id, b.scope, b.period, b.amount_usd, b.alerts, b.on_exceeded, b.credit_usd,

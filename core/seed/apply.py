@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from core import audit, keys
 from core.keys import Peppers
 from core.secrets import SecretError, SecretResolver
+from core.seed.claims import claim_of
 from core.seed.document import Finding
 from core.seed.file import SeedFile
 from core.seed.plan import Change, ChosenKey, Plan, make_plan
@@ -98,6 +99,7 @@ async def apply_seed(
     state = await read_state(connection)
     plan = make_plan(seed, state, chosen, peppers, prune=prune, now=datetime.now(UTC), errors=errors)
     writer = _Writer(connection, state, chosen, peppers)
+    await writer.park_claims(plan)
     for change in plan.changes:
         await writer.write(change)
         await audit.record(
@@ -134,12 +136,15 @@ class _Writer:
             await self._remove(change)
         elif change.kind == "api_key":
             await self._key(change)
+        elif change.kind == "identity":
+            await self._identity(change)
         elif change.kind == "price":
             await self._price(change)
         else:
             await self._entity(change)
 
     async def _remove(self, change: Change) -> None:
+        at = (change.kind, change.name)
         if change.kind == "price":
             await self._run(
                 "DELETE FROM prices WHERE provider = %(provider)s AND model = %(model)s AND effective_from = %(day)s",
@@ -147,6 +152,8 @@ class _Writer:
             )
         elif change.kind == "api_key":
             await self._retire_key(self._ids[change.kind, change.name])
+        elif change.kind == "identity":
+            await self._run("UPDATE identities SET removed_at = now() WHERE id = %(id)s", {"id": self._ids[at]})
         else:
             await self._run(
                 f"UPDATE {_TABLES[change.kind]} SET removed_at = now() WHERE id = %(id)s",  # noqa: S608 - from the table
@@ -284,6 +291,39 @@ class _Writer:
             "UPDATE api_keys SET removed_at = now(), disabled_at = coalesce(disabled_at, now()) WHERE id = %(id)s",
             {"id": id},
         )
+
+    async def park_claims(self, plan: Plan) -> None:
+        """Two identities may exchange their values: until each has its own, the ones that change have none."""
+        updates = [each for each in plan.changes if each.kind == "identity" and each.action == "update"]
+        if updates:
+            ids = [self._ids[each.kind, each.name] for each in updates]
+            await self._run("UPDATE identities SET value = id WHERE id = ANY(%(ids)s)", {"ids": ids})
+
+    async def _identity(self, change: Change) -> None:
+        after = change.after or {}
+        at = (change.kind, change.name)
+        claim, value = claim_of(after)
+        row = {
+            "id": self._ids.setdefault(at, keys.new_identity_id()),
+            "app": self._ids["app", change.name[:-1]],
+            "name": change.name[-1],
+            "policy": self._policy(after),
+            "claim": claim,
+            "value": value,
+        }
+        if change.action == "create":
+            await self._run(
+                """
+                INSERT INTO identities (id, app_id, name, policy_id, claim, value)
+                VALUES (%(id)s, %(app)s, %(name)s, %(policy)s, %(claim)s, %(value)s)
+                """,
+                row,
+            )
+        else:
+            await self._run(
+                "UPDATE identities SET policy_id = %(policy)s, claim = %(claim)s, value = %(value)s WHERE id = %(id)s",
+                row,
+            )
 
     async def _price(self, change: Change) -> None:
         amounts = stored_amounts(change.after or {})

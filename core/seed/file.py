@@ -12,6 +12,7 @@ from typing import Any
 
 from core import policies
 from core.seed.auth import read_auth
+from core.seed.claims import CLAIMS, read_claim
 from core.seed.document import Fields, Finding, Items, Node, Place, parse_document, plain, read_document
 from core.seed.endpoints import endpoint_problem
 from core.seed.prices import (
@@ -49,8 +50,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "policy": ("name", *policies.FIELDS),
     "client": ("name", "policy", "teams"),
     "team": ("name", "policy", "apps"),
-    "app": ("name", "policy", "keys"),
+    "app": ("name", "policy", "keys", "identities"),
     "key": ("name", "policy", "secret_ref"),
+    "identity": ("name", "policy", *CLAIMS),
     "budget": ("scope", "period", "amount_usd", "alerts", "on_exceeded", "throttle"),
     "throttle": ("requests_per_minute", "tokens_per_minute"),
     "price": PRICE_KEYS,
@@ -64,7 +66,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 _SCOPES = {"client": 1, "team": 2, "app": 3, "key": 4}
 _LARGEST = 2**53 - 1
 
-ORDER = ("policy", "upstream", "route", "client", "team", "app", "api_key", "budget", "price")
+ORDER = ("policy", "upstream", "route", "client", "team", "app", "api_key", "identity", "budget", "price")
 """The kinds of entities, those first that others refer to."""
 
 
@@ -110,6 +112,7 @@ class SeedFile:
 class _Gathered:
     entities: dict[tuple[str, tuple[str, ...]], Wanted] = field(default_factory=dict)
     places: dict[tuple[str, tuple[str, ...]], Place] = field(default_factory=dict)
+    claims: dict[tuple[str, str], Place] = field(default_factory=dict)  # of identities
     references: list[Reference] = field(default_factory=list)
     unenforced: set[str] = field(default_factory=set)
 
@@ -180,6 +183,11 @@ class _SeedReader:
             what = kind.replace("api_", "")
             self._findings.wrong(
                 place, f"the {what} {path_of(kind, whole)!r} is given twice, first on line {first.line}"
+            )
+            return
+        if kind == "identity" and (key_place := self._gathered.places.get(("api_key", whole))) is not None:
+            self._findings.wrong(
+                place, f"the key on line {key_place.line} has the same name: budgets could not tell them apart"
             )
             return
         self._gathered.entities[kind, whole] = Wanted(kind, whole, values, place)
@@ -297,7 +305,7 @@ class _SeedReader:
                     Reference("route", (str(plain(each)),), each.place, "allowed_models", required=False)
                 )
 
-    # ── clients, down to keys ──
+    # ── clients, down to keys and identities ──
 
     def _client(self, entry: Entry) -> None:
         name = entry.name()
@@ -321,6 +329,19 @@ class _SeedReader:
                 "secret_ref": str(ref) if ref is not None else None,
             }
             self._add("api_key", (*above, name, key.name()), values, key, "name")
+        for identity in entry.entries("identities", "an identity", KEYS["identity"]):
+            self._identity((*above, name), identity)
+
+    def _identity(self, app: tuple[str | None, ...], entry: Entry) -> None:
+        claim = read_claim(entry, self._findings)
+        values: dict[str, str | None] = {"policy": self._refer("policy", entry, "policy"), **dict.fromkeys(CLAIMS)}
+        if claim is not None:
+            place = entry.place_of(claim[0])
+            first = self._gathered.claims.setdefault(claim, place)
+            if first is not place:
+                self._findings.wrong(place, f"the {' '.join(claim)} is given twice, first on line {first.line}")
+            values[claim[0]] = claim[1]
+        self._add("identity", (*app, entry.name()), values, entry, "name")
 
     # ── budgets and prices ──
 
@@ -352,7 +373,7 @@ class _SeedReader:
         if _SCOPES.get(kind) != len(names) or not all(names):
             self._findings.wrong(
                 entry.place_of("scope"),
-                "scope must be client:C, team:C/T, app:C/T/A or key:C/T/A/K",
+                "scope must be client:C, team:C/T, app:C/T/A or key:C/T/A/K (K: a key or an identity)",
             )
             return None
         entity = "api_key" if kind == "key" else kind

@@ -7,6 +7,7 @@ from typing import Any
 
 from core import keys
 from core.keys import Peppers
+from core.seed.claims import claim_of
 from core.seed.document import Finding, SeedError
 from core.seed.file import ORDER, SeedFile, Wanted, path_of
 from core.seed.state import RETIRED, Key, State, Stored
@@ -69,6 +70,7 @@ def make_plan(
     removed = _removed(seed, state, now) if prune else {}
     dangling, warnings = _dangling(seed, state, prune=prune)
     findings = [*seed.errors, *errors, *dangling, *_taken_ids(seed, state, chosen, removed)]
+    findings += [] if seed.errors else [*_taken_claims(seed, state, removed), *_taken_names(seed, state, removed)]
     if findings:
         raise SeedError(findings)
     written: list[Change] = []
@@ -156,7 +158,9 @@ def _dangling(seed: SeedFile, state: State, *, prune: bool) -> tuple[list[Findin
     warnings: list[Finding] = []
     for reference in seed.references:
         at = (reference.kind, reference.name)
-        if at in seed.declared or (at in state.entities and not prune):
+        # What a budget calls a key may be an identity.
+        known = (at, ("identity", reference.name)) if reference.kind == "api_key" else (at,)
+        if any(each in seed.declared or (each in state.entities and not prune) for each in known):
             continue
         what = f"{reference.used_as} names the {reference.kind.replace('api_', '')} {path_of(*at)!r}"
         where = "which --prune would remove" if at in state.entities else "which is neither in the file nor stored"
@@ -184,3 +188,28 @@ def _taken_ids(
             other = path_of("api_key", holder)
             yield Finding(seed.name, places[name], f"the id of this key already belongs to the key {other!r}")
         first.setdefault(key.id, name)
+
+
+def _taken_claims(seed: SeedFile, state: State, removed: Mapping[Key, Stored]) -> Iterator[Finding]:
+    """A claim's value belongs to one identity: what another has that neither goes nor is given another value."""
+    wanted = {each.name: each for each in seed.entities if each.kind == "identity"}
+    holders = {
+        claim_of(stored.values): stored.name
+        for at, stored in state.entities.items()
+        if at[0] == "identity" and at not in removed and stored.name not in wanted
+    }
+    for each in wanted.values():
+        claim = claim_of(each.values)
+        if claim in holders:
+            other = path_of("identity", holders[claim])
+            yield Finding(seed.name, each.place, f"the {' '.join(claim)} already belongs to the identity {other!r}")
+
+
+def _taken_names(seed: SeedFile, state: State, removed: Mapping[Key, Stored]) -> Iterator[Finding]:
+    """A key and an identity of one app have different names: budgets know both by `key:`."""
+    for other, what in (("api_key", "a key"), ("identity", "an identity")):
+        kind = "identity" if other == "api_key" else "api_key"
+        for wanted in seed.entities:
+            at = (other, wanted.name)
+            if wanted.kind == kind and at in state.entities and at not in removed:
+                yield Finding(seed.name, wanted.place, f"there is {what} of this name already: {wanted.path}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from core.seed.claims import CLAIMS
 from core.seed.prices import decimal_text, values_of
 
 Key = tuple[str, tuple[str, ...]]
@@ -39,7 +40,7 @@ class Stored:
 
     kind: str
     name: tuple[str, ...]
-    id: Any  # uuid or, of keys, text; None for what is known by its name alone (prices)
+    id: Any  # uuid or, of keys and identities, text; None for what is known by its name alone (prices)
     values: Mapping[str, Any]  # as in `core.seed.file.Wanted`
     key: StoredKey | None = None
 
@@ -85,6 +86,8 @@ async def read_state(connection: AsyncConnection[Any]) -> State:
         if not removed:
             key = StoredKey(id, rest[0], bytes(rest[1]), rest[2], rest[3])
             add(Stored("api_key", tuple(path), id, {"policy": policy, "secret_ref": secret_ref}, key))
+    for id, path, policy, claim, value in await _rows(connection, _IDENTITIES):
+        add(Stored("identity", tuple(path), id, {"policy": policy, **dict.fromkeys(CLAIMS), claim: value}))
     for id, scope, period, amount, alerts, on_exceeded, throttle in await _rows(connection, _BUDGETS):
         budget = {
             "amount_usd": decimal_text(amount),
@@ -141,6 +144,12 @@ _KEYS = """
            k.pepper_version, k.digest, k.expires_at, k.disabled_at
       FROM api_keys k JOIN apps a ON a.id = k.app_id JOIN teams t ON t.id = a.team_id
            JOIN clients c ON c.id = t.client_id LEFT JOIN policies p ON p.id = k.policy_id
+"""
+_IDENTITIES = """
+    SELECT i.id, ARRAY[c.name, t.name, a.name, i.name], p.name, i.claim, i.value
+      FROM identities i JOIN apps a ON a.id = i.app_id JOIN teams t ON t.id = a.team_id
+           JOIN clients c ON c.id = t.client_id LEFT JOIN policies p ON p.id = i.policy_id
+     WHERE i.removed_at IS NULL AND a.removed_at IS NULL AND t.removed_at IS NULL AND c.removed_at IS NULL
 """
 _BUDGETS = """
     SELECT id, scope, period, amount_usd, alerts, on_exceeded, throttle FROM budgets WHERE removed_at IS NULL

@@ -25,6 +25,7 @@ class EffectivePolicy:
     refuse_unpriced: bool = True
     refuse_on_limiter_loss: bool = True
     allowed_tools: frozenset[str] | None = None
+    allowed_credentials: frozenset[str] | None = None  # key, entra
     max_input_tokens: int | None = None  # of one call, as the others; the smallest of the levels
     max_output_tokens: int | None = None
     max_context_tokens: int | None = None
@@ -36,16 +37,19 @@ class EffectivePolicy:
     def allows_endpoint(self, endpoint: str) -> bool:
         return self.allowed_endpoints is None or endpoint in self.allowed_endpoints
 
+    def allows_credential(self, kind: str) -> bool:
+        return self.allowed_credentials is None or kind in self.allowed_credentials
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whom a call is attributed to."""
 
-    key_id: str
+    key_id: str  # or an identity's, which begins with ~
     app_id: bytes  # 16 bytes each, as the ledger's records carry them
     team_id: bytes
     client_id: bytes
-    name: str  # client/team/app/key
+    name: str  # client/team/app/key, or .../identity
     policy: EffectivePolicy
     rules: Rules = NO_RULES
 
@@ -58,7 +62,7 @@ class KeyEntry:
     digest: bytes  # 32 bytes, core.keys.digest
     pepper_version: int
     caller: Caller
-    disabled: bool
+    disabled: bool  # switched off, or its policy takes no keys
     expires_at: float | None  # Unix seconds
 
 
@@ -68,6 +72,17 @@ class UpstreamIdentity:
 
     client_id: str | None  # of a user-assigned identity; None: this process's own
     audience: str  # whose tokens it takes: a scope, such as https://cognitiveservices.azure.com/.default
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityEntry:
+    """Who calls with an access token of Entra ID in place of a key."""
+
+    id: str  # ~ and 8 characters
+    claim: str  # application | object | role
+    value: str
+    caller: Caller
+    disabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +142,18 @@ class Snapshot:
     version: int
     read_at: float  # Unix seconds, when Postgres last confirmed it
     keys: Mapping[str, KeyEntry] = field(default_factory=dict)  # by id
+    identities: Mapping[tuple[str, str], IdentityEntry] = field(default_factory=dict)  # by claim and value
+    identities_by_id: Mapping[str, IdentityEntry] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)  # by model
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)  # by name
     clients: frozenset[bytes] = frozenset()
     families: Mapping[bytes, tuple[Family, ...]] = field(default_factory=dict)  # what is counted, by client
     sealed_secrets: Mapping[str, "SealedSecret"] = field(default_factory=dict)  # by name
+
+    def caller(self, key_id: str) -> Caller | None:
+        """Whom a key's or an identity's id stands for now."""
+        entry = self.identities_by_id.get(key_id) if key_id.startswith("~") else self.keys.get(key_id)
+        return entry.caller if entry is not None else None
 
 
 @dataclass(frozen=True, slots=True)

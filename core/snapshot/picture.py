@@ -6,8 +6,8 @@ is left out, or allows nothing, and is logged.
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from core.policies import Policy, PolicyError, effective
 from core.snapshot import (
     Caller,
     EffectivePolicy,
+    IdentityEntry,
     KeyEntry,
     Route,
     SealedSecret,
@@ -27,7 +28,17 @@ from core.snapshot import (
     UpstreamIdentity,
 )
 from core.snapshot.pricing import prices_of
-from core.snapshot.rows import AppRow, BudgetRow, ClientRow, KeyRow, RouteRow, Rows, TeamRow, UpstreamRow
+from core.snapshot.rows import (
+    AppRow,
+    BudgetRow,
+    ClientRow,
+    IdentityRow,
+    KeyRow,
+    RouteRow,
+    Rows,
+    TeamRow,
+    UpstreamRow,
+)
 
 _log = logging.getLogger("aduana.snapshot")
 
@@ -36,15 +47,22 @@ _ALLOWS_NOTHING = EffectivePolicy(allowed_models=frozenset(), allowed_endpoints=
 COGNITIVE_SERVICES = "https://cognitiveservices.azure.com/.default"
 """Whose tokens Azure OpenAI takes, in the public cloud."""
 
+_Holder = KeyRow | IdentityRow
+_H = TypeVar("_H", KeyRow, IdentityRow)
+_Place = tuple[AppRow, TeamRow, ClientRow]
+
 
 def build(rows: Rows, read_at: float) -> Snapshot:
     """The snapshot of some rows. Pure but for its log; some tenths of a second for 10,000 keys, so for a thread."""
     upstreams = {row.id: upstream for row in rows.upstreams if (upstream := _upstream(row)) is not None}
     callers = _Callers(rows)
+    identities = callers.identities()
     return Snapshot(
         version=rows.version,
         read_at=read_at,
         keys=callers.keys(),
+        identities={(entry.claim, entry.value): entry for entry in identities},
+        identities_by_id={entry.id: entry for entry in identities},
         routes=_routes(rows, upstreams),
         upstreams={upstream.name: upstream for upstream in upstreams.values()},
         clients=frozenset(row.id for row in rows.clients),
@@ -56,7 +74,7 @@ def build(rows: Rows, read_at: float) -> Snapshot:
 
 
 class _Callers:
-    """Works out whom each key stands for: its policies' common ground, and the rules of its levels."""
+    """Works out whom each key and identity stands for: its policies' common ground, and the rules of its levels."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -68,25 +86,44 @@ class _Callers:
         self._levels: dict[str, Level] = {}  # by scope, as budgets say it
         self._zones: dict[bytes, str] = {}  # of clients
         self._rules: dict[tuple[str, str], Rules] = {}  # of keys that have none of their own, by app
-        self.families: dict[bytes, tuple[Family, ...]] = {}
+
+        self.families = self._families()
 
     def keys(self) -> dict[str, KeyEntry]:
-        """All keys by id; the families of their clients are known after it."""
-        found: list[tuple[KeyRow, AppRow, TeamRow, ClientRow]] = []
-        of_clients: dict[bytes, dict[str, Level]] = defaultdict(dict)
-        for row in self._rows.keys:
+        """All keys by id."""
+        return {row.id: self._key(row, self._caller(row, *place)) for row, place in self._placed(self._rows.keys)}
+
+    def identities(self) -> list[IdentityEntry]:
+        """All identities."""
+        placed = self._placed(self._rows.identities)
+        return [
+            IdentityEntry(row.id, row.claim, row.value, self._caller(row, *place), row.disabled)
+            for row, place in placed
+        ]
+
+    def _placed(self, rows: list[_H]) -> Iterator[tuple[_H, _Place]]:
+        """What each hangs under; one under something that was removed is left out."""
+        for row in rows:
             app = self._apps.get(row.app_id)
             team = self._teams.get(app.team_id) if app is not None else None
             client = self._clients.get(team.client_id) if team is not None else None
-            if app is None or team is None or client is None:
-                continue  # under something that was removed
-            found.append((row, app, team, client))
-            of_clients[client.id].update(self._levels_of(row, app, team, client))
-        self.families = {client: families_of(levels.values()) for client, levels in of_clients.items()}
-        return {row.id: self._entry(row, app, team, client) for row, app, team, client in found}
+            if app is not None and team is not None and client is not None:
+                yield row, (app, team, client)
 
-    def _entry(self, row: KeyRow, app: AppRow, team: TeamRow, client: ClientRow) -> KeyEntry:
-        caller = Caller(
+    def _families(self) -> dict[bytes, tuple[Family, ...]]:
+        of_clients: dict[bytes, dict[str, Level]] = defaultdict(dict)
+        for key, place in self._placed(self._rows.keys):
+            of_clients[place[-1].id].update(self._levels_of(key, *place))
+        for identity, place in self._placed(self._rows.identities):
+            of_clients[place[-1].id].update(self._levels_of(identity, *place))
+        return {client: families_of(levels.values()) for client, levels in of_clients.items()}
+
+    def _key(self, row: KeyRow, caller: Caller) -> KeyEntry:
+        disabled = row.disabled or not caller.policy.allows_credential("key")
+        return KeyEntry(row.id, row.digest, row.pepper_version, caller, disabled, row.expires_at)
+
+    def _caller(self, row: _Holder, app: AppRow, team: TeamRow, client: ClientRow) -> Caller:
+        return Caller(
             key_id=row.id,
             app_id=app.id,
             team_id=team.id,
@@ -95,9 +132,8 @@ class _Callers:
             policy=self._policies.of(client.policy_id, team.policy_id, app.policy_id, row.policy_id),
             rules=self._rules_of(row, app, team, client),
         )
-        return KeyEntry(row.id, row.digest, row.pepper_version, caller, row.disabled, row.expires_at)
 
-    def _rules_of(self, row: KeyRow, app: AppRow, team: TeamRow, client: ClientRow) -> Rules:
+    def _rules_of(self, row: _Holder, app: AppRow, team: TeamRow, client: ClientRow) -> Rules:
         levels = self._levels_of(row, app, team, client)
         own = levels[f"key:{client.name}/{team.name}/{app.name}/{row.name}"]
         families = self.families[client.id]
@@ -109,7 +145,7 @@ class _Callers:
             rules = self._rules[shared] = together(tuple(levels.values()), families)
         return rules
 
-    def _levels_of(self, row: KeyRow, app: AppRow, team: TeamRow, client: ClientRow) -> dict[str, Level]:
+    def _levels_of(self, row: _Holder, app: AppRow, team: TeamRow, client: ClientRow) -> dict[str, Level]:
         zone = self._zones.get(client.id)
         if zone is None:
             policy = self._policies.named(client.policy_id)

@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from psycopg import IsolationLevel
 
-FORMAT = 3
+FORMAT = 4
 """Of the serialised rows; raised whenever a struct of this module changes."""
 
 _BATCH = 500  # rows turned into objects at once: the interpreter's lock is held for so long
@@ -53,6 +53,16 @@ class KeyRow(Row, array_like=True, frozen=True, gc=False):
     pepper_version: int
     digest: bytes
     expires_at: float | None  # Unix seconds
+    disabled: bool
+
+
+class IdentityRow(Row, array_like=True, frozen=True, gc=False):
+    id: str
+    app_id: bytes
+    name: str
+    policy_id: bytes | None
+    claim: str  # application | object | role
+    value: str
     disabled: bool
 
 
@@ -122,6 +132,7 @@ class Rows(msgspec.Struct, frozen=True):
     teams: list[TeamRow]
     apps: list[AppRow]
     keys: list[KeyRow]
+    identities: list[IdentityRow]
     upstreams: list[UpstreamRow]
     routes: list[RouteRow]
     targets: list[TargetRow]
@@ -189,6 +200,14 @@ def read_rows(connection: psycopg.Connection[Any]) -> Rows:
                 SELECT id, uuid_send(app_id), name, uuid_send(policy_id), pepper_version, digest,
                        extract(epoch FROM expires_at)::float8, disabled_at IS NOT NULL
                   FROM api_keys WHERE removed_at IS NULL
+                """,
+            ),
+            identities=_read(
+                cursor,
+                IdentityRow,
+                """
+                SELECT id, uuid_send(app_id), name, uuid_send(policy_id), claim, value, disabled_at IS NOT NULL
+                  FROM identities WHERE removed_at IS NULL
                 """,
             ),
             upstreams=_read(

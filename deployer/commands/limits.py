@@ -18,7 +18,9 @@ from deployer.output import JsonFlag, moment, note, print_json, print_table, say
 if TYPE_CHECKING:
     from core.limits.standing import Standing
 
-Which = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, or its path CLIENT/TEAM/APP/NAME.")]
+Which = Annotated[
+    str, typer.Argument(metavar="KEY", help="The id or the path CLIENT/TEAM/APP/NAME of a key or an identity.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -59,15 +61,16 @@ def _show(
     as_json: bool = JsonFlag,
 ) -> None:
     async def work(tenant: Tenant) -> _Found:
-        from core.issuance import KeyRefused, get_key
+        from core.identities import get_caller
+        from core.issuance import KeyRefused
 
         try:
             async with tenant.store.transaction() as connection:
-                listed = await get_key(connection, key)
+                id, path = await get_caller(connection, key)
         except KeyRefused as error:
             raise CommandError(str(error), remedy=error.remedy, code=error.code) from None
         redis_url = await tenant.redis_url()
-        return await asyncio.to_thread(_look, tenant.url, redis_url, listed.id, listed.path)
+        return await asyncio.to_thread(_look, tenant.url, redis_url, id, path)
 
     found = with_tenant(database_url, data_dir, work)
     if as_json:
@@ -114,12 +117,12 @@ def _look(database_url: str, redis_url: str | None, key_id: str, path: str) -> _
 
     now = time.time()
     with psycopg.connect(conninfo(database_url, application_name="aduana-cli")) as connection:
-        entry = build(read_rows(connection), now).keys.get(key_id)
-        rules = entry.caller.rules if entry is not None else NO_RULES
+        caller = build(read_rows(connection), now).caller(key_id)
+        rules = caller.rules if caller is not None else NO_RULES
         every = [*rules.always, *(rule for some in (rules.by_model or {}).values() for rule in some)]
-        if entry is None or not every:
+        if caller is None or not every:
             return _Found(path, [], "ledger", waiting=False)
-        client = UUID(bytes=entry.caller.client_id)
+        client = UUID(bytes=caller.client_id)
         why = "There is no Redis: the limits are counted in the proxy's memory; days, months and budgets are the ledger's."
         if redis_url is not None:
             try:

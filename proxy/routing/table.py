@@ -103,8 +103,8 @@ class RouteTable:
         at = (caller.key_id, model)
         plan = self._plans.get(at)
         if plan is None or not plan.since <= now < plan.until:
-            entry = self.snapshot.keys.get(caller.key_id)  # it may be a newer one than the caller came by
-            plan = self._plans[at] = plan_of(entry.caller if entry is not None else caller, model, now)
+            newer = self.snapshot.caller(caller.key_id)  # the caller may have come by an older snapshot
+            plan = self._plans[at] = plan_of(newer or caller, model, now)
         return plan
 
     def downshift(

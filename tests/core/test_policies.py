@@ -93,3 +93,22 @@ def test_a_field_that_is_null_says_nothing():
 
 def test_what_this_version_only_stores_is_named():
     assert unenforced({"tokens_per_day": 1, "retention_days": 30, "logging": None}) == ("retention_days",)
+
+
+@pytest.mark.parametrize(
+    ("levels", "kinds"),
+    [
+        ([policy(), policy()], {"key", "entra"}),
+        ([policy(allowed_credentials=["entra"]), policy()], {"entra"}),
+        ([policy(allowed_credentials=["entra"]), policy(allowed_credentials=["key", "entra"])], {"entra"}),
+        ([policy(allowed_credentials=["entra"]), policy(allowed_credentials=["key"])], set()),
+    ],
+)
+def test_kinds_of_credential_are_allowed_where_every_level_allows_them(levels, kinds):
+    together = effective(levels)
+    assert {kind for kind in ("key", "entra") if together.allows_credential(kind)} == kinds
+
+
+def test_an_unknown_kind_of_credential_is_named():
+    (problem,) = check({"allowed_credentials": ["key", "password"]})
+    assert str(problem) == "allowed_credentials.1: must be one of key, entra"

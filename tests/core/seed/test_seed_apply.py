@@ -82,6 +82,7 @@ class Tenant:
             "teams",
             "apps",
             "api_keys",
+            "identities",
             "budgets",
             "prices",
         )

@@ -8,7 +8,7 @@ from core.keys import Peppers
 from core.snapshot import disk
 from core.snapshot.rows import FORMAT, Rows, SecretRow, encode
 
-ROWS = Rows(7, [], [], [], [], [], [], [], [], [], [], [SecretRow("a", 1, b"n", b"c")])
+ROWS = Rows(7, [], [], [], [], [], [], [], [], [], [], [], [SecretRow("a", 1, b"n", b"c")])
 PEPPERS = Peppers({1: b"1" * 32, 2: b"2" * 32})
 
 
