@@ -27,6 +27,7 @@ from proxy.errors import Refusal, method_not_allowed, not_ready
 from proxy.forwarding import Forwarder, Outbound
 from proxy.headers import Headers, RequestHead, read_request_head
 from proxy.metrics import Metrics
+from proxy.objects import Objects
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome, Settlement
 
@@ -52,6 +53,7 @@ class Gateway:
     forwarder: Forwarder
     settlement: Settlement
     metrics: Metrics
+    objects: Objects
     routes: RouteTable | None = None  # of the snapshot in force; None until there is one
     out_of_service: str | None = None  # why no call can be served now
 

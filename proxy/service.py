@@ -28,6 +28,7 @@ from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
+from proxy.objects import Objects
 from proxy.readiness import Readiness
 from proxy.settlement import Settlement
 from proxy.streaming import KeepAlive
@@ -78,7 +79,10 @@ class Service:
         forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, answerer)
         admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
         caps = Caps(self._tokenizer)
-        self._gateway = Gateway(settings, peppers, caps, admitter, forwarder, self._settlement, self.metrics)
+        self._objects = _objects(ledger, database_url)
+        self._gateway = Gateway(
+            settings, peppers, caps, admitter, forwarder, self._settlement, self.metrics, self._objects
+        )
         self._priming = _priming(ledger, database_url)
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
         self._sole = _sole_proxy(settings, database_url)
@@ -115,6 +119,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
         await self._ledger.start()
+        await self._objects.start()
         await self.watcher.start()
         for work in (self._keep_alive.run(), self._keep_credentials_fresh(), self._watch_age()):
             self._run(work)
@@ -134,6 +139,7 @@ class Service:
             await self._settlement.finish(_COUNTING_AT_THE_END)
             await self.watcher.close()
             await self._ledger.close()
+            await self._objects.close()
             if self._sole is not None:
                 await self._sole.release()
             self._identities.close()
@@ -212,6 +218,19 @@ def _sole_proxy(settings: Settings, database_url: str) -> "SoleProxy | None":
     from core.store.sole import SoleProxy
 
     return SoleProxy(database_url)
+
+
+def _objects(ledger: LedgerLog, database_url: str) -> Objects:
+    """Claims go where the ledger goes."""
+    if isinstance(ledger, RedisLog):
+        from proxy.objects.redis import RedisObjects
+
+        return RedisObjects(ledger, database_url)
+    from proxy.ledger.spool import SpoolLog
+    from proxy.objects.spool import SpoolObjects
+
+    assert isinstance(ledger, SpoolLog)
+    return SpoolObjects(ledger, database_url)
 
 
 def _priming(ledger: LedgerLog, database_url: str) -> "Priming | None":

@@ -6,7 +6,7 @@ from uuid import UUID
 class StreamKeys:
     """The keys of one client, as the bytes that go over the wire (docs/decisions/0004-limits.md)."""
 
-    __slots__ = ("buckets", "leases", "log", "reserved", "sequences", "spent", "state", "watermarks")
+    __slots__ = ("buckets", "leases", "log", "objects", "reserved", "sequences", "spent", "state", "watermarks")
 
     def __init__(self, client: UUID) -> None:
         tag = f"aduana:{{{client}}}"
@@ -18,3 +18,4 @@ class StreamKeys:
         self.reserved = f"{tag}:reserved".encode()  # hash: field → what live calls hold
         self.leases = f"{tag}:leases".encode()  # hash: event id → what is to be given back
         self.state = f"{tag}:state".encode()  # hash: the gate, and which incarnations were heard
+        self.objects = f"{tag}:object:".encode()  # and an object's id: whose it is (proxy.ledger.ownership)

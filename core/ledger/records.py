@@ -110,7 +110,29 @@ class Superseded(msgspec.Struct, array_like=True, frozen=True, tag="N"):
     """Stands for an `Admitted` that was never delivered and whose call has settled since: keeps the numbering dense."""
 
 
-Record = Admitted | Settled | Voided | Heartbeat | Superseded
+class Made(msgspec.Struct, array_like=True, frozen=True, tag="M"):
+    """A call made an object at an upstream: whose it is (core.objects)."""
+
+    call: Call
+    id: str  # the provider's
+    kind: str
+    upstream: str
+    model: str | None
+    parent_id: str | None
+    details: bytes  # JSON
+    deferred_path: str | None  # where its usage is asked for when it has ended
+    at_us: int  # Unix time in microseconds by the proxy's clock; grows from one to the next within a process
+
+
+class Gone(msgspec.Struct, array_like=True, frozen=True, tag="G"):
+    """An object of a client is not there any more."""
+
+    client_id: bytes  # 16 bytes
+    id: str
+    at_us: int
+
+
+Record = Admitted | Settled | Voided | Heartbeat | Superseded | Made | Gone
 
 encode = msgspec.msgpack.Encoder().encode
 """A record as bytes. Raises `OverflowError` and `UnicodeEncodeError` for what MessagePack cannot hold."""
@@ -118,8 +140,9 @@ encode = msgspec.msgpack.Encoder().encode
 _MOST = 2**63 - 1
 
 
-def encode_settled(record: Settled) -> bytes:
-    """A settlement as bytes, whatever an upstream put into it: a call that ended must not stay open for a text in it."""
+def encode_settled(record: Settled | Made) -> bytes:
+    """A settlement (or whose an object is) as bytes, whatever an upstream put into it: a call that ended must not stay
+    open for a text in it."""
     try:
         return encode(record)
     except (OverflowError, UnicodeEncodeError):

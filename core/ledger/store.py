@@ -13,8 +13,9 @@ from uuid import UUID
 import psycopg
 
 from core.ledger import rows
-from core.ledger.records import Admitted, Record, Settled, Unreadable, Voided, encode
+from core.ledger.records import Admitted, Gone, Made, Record, Settled, Unreadable, Voided, encode
 from core.ledger.rollups import Rollups
+from core.objects import store as objects
 
 _log = logging.getLogger("aduana.writer")
 
@@ -65,6 +66,15 @@ class Committed:
     ignored: int = 0  # settlements of calls whose row is there already
     rejected: int = 0
     missing: int = 0  # numbers that were skipped: records lost with a Redis and its proxy, or in a torn file
+    objects: int = 0  # whose owner is known from here on
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is called before a transaction commits that changes what Redis has taken otherwise."""
+
+    correction: Callable[[], None]
+    contest: Callable[[Sequence[Made]], None]
 
 
 class _Work:
@@ -75,6 +85,10 @@ class _Work:
         self.admitted: dict[bytes, tuple[UUID, Admitted]] = {}
         self.sure: set[bytes] = set()  # settled here, and admitted here: not in any table yet
         self.voided: set[bytes] = set()
+        self.made: dict[str, Made] = {}
+        self.gone: dict[str, Gone] = {}
+        self.contested: list[Made] = []  # belong to somebody else
+        self.owned: set[str] = set()  # objects whose owner is known from here on
         self.rejected: list[tuple[UUID, int, Unreadable]] = []
         self.ignored = 0  # settlements of calls that have their row
         self.records = 0
@@ -93,10 +107,19 @@ class _Work:
             self.admitted[record.call.id] = (incarnation, record)  # type: ignore[union-attr,assignment]
         elif kind is Voided:
             event_id = record.id  # type: ignore[union-attr]
-            if self.admitted.pop(event_id, None) is None:
-                self.voided.add(event_id)
+            if self.admitted.pop(event_id, None) is None:  # type: ignore[arg-type]
+                self.voided.add(event_id)  # type: ignore[arg-type]
+        elif kind is Made:
+            self._take_made(record)  # type: ignore[arg-type]
+        elif kind is Gone:
+            self.gone[record.id] = record  # type: ignore[union-attr,assignment,index]
         elif kind is Unreadable:
             self.rejected.append((incarnation, seq, record))  # type: ignore[arg-type]
+
+    def _take_made(self, record: Made) -> None:
+        first = self.made.setdefault(record.id, record)
+        if first is not record and objects.place(first) != objects.place(record):
+            self.contested.append(record)
 
 
 def lock(connection: psycopg.Connection[Any], stream: str) -> bool:
@@ -117,31 +140,34 @@ def commit(
     stream: str,
     batches: Sequence[Batch],
     before_correction: Callable[[], None] = lambda: None,
+    before_contest: Callable[[Sequence[Made]], None] = lambda _: None,
 ) -> Committed | None:
     """Bring a stream's oldest records into Postgres; None while another writer has the stream.
 
     `before_correction` is called before a transaction commits after which Redis counts what Postgres does not: it replaces
-    estimates, or ignores settlements whose row is there already. Where it raises, nothing of the transaction happens. A
-    record that Postgres refuses is mended or put aside, and never keeps the others back. Raises
-    `psycopg.OperationalError` when Postgres went away: nothing, or all of it, has happened, and the watermark tells.
+    estimates, or ignores settlements whose row is there already; `before_contest` before one commits after which Redis has
+    the wrong owner of an object. Where they raise, nothing of the transaction happens. A record that Postgres refuses is
+    mended or put aside, and never keeps the others back. Raises `psycopg.OperationalError` when Postgres went away: nothing,
+    or all of it, has happened, and the watermark tells.
     """
+    before = _Before(before_correction, before_contest)
     try:
         try:
-            return _commit(connection, stream, batches, before_correction, one_by_one=False)
+            return _commit(connection, stream, batches, before, one_by_one=False)
         except psycopg.errors.CheckViolation:  # a row was on its way to the default partition when its month was made
-            return _commit(connection, stream, batches, before_correction, one_by_one=False)
+            return _commit(connection, stream, batches, before, one_by_one=False)
     except Exception as error:
         if not _blames_a_record(error):
             raise
         _log.warning("a batch of %s was refused (%s); its records are taken one by one", stream, type(error).__name__)
-        return _commit(connection, stream, batches, before_correction, one_by_one=True)
+        return _commit(connection, stream, batches, before, one_by_one=True)
 
 
 def _commit(
     connection: psycopg.Connection[Any],
     stream: str,
     batches: Sequence[Batch],
-    before_correction: Callable[[], None],
+    before: "_Before",
     *,
     one_by_one: bool,
 ) -> Committed | None:
@@ -164,13 +190,16 @@ def _commit(
             reject(connection, stream, incarnation, seq, record.reason, record.data)
         rollups.write(connection)
         if corrected or work.ignored:
-            before_correction()
+            before.correction()
+        rejected += _settle_contests(connection, stream, work, before)
         connection.execute(
             _RAISE_WATERMARKS,
             {"stream": stream, "incarnations": list(watermarks), "seqs": list(watermarks.values())},
         )
         rejected += len(work.rejected)
-        return Committed(watermarks, work.records, calls, corrected, work.ignored, rejected, work.missing)
+        return Committed(
+            watermarks, work.records, calls, corrected, work.ignored, rejected, work.missing, len(work.owned)
+        )
 
 
 def _new_records(batches: Sequence[Batch], watermarks: dict[UUID, int]) -> _Work:
@@ -209,6 +238,11 @@ def _write(connection: psycopg.Connection[Any], stream: str, work: _Work, rollup
             copy.set_types(["uuid", "text", "uuid", "bytea"])
             for event_id, (incarnation, admission) in work.admitted.items():
                 copy.write_row((UUID(bytes=event_id), stream, incarnation, encode(admission)))
+    if work.made:
+        work.owned, contested = objects.insert(connection, work.made.values())
+        work.contested += contested
+    if work.gone:
+        objects.remove(connection, work.gone.values())
     return len(new), corrected
 
 
@@ -248,7 +282,50 @@ def _write_one_by_one(
                 raise
             rejected += 1
             reject(connection, stream, incarnation, None, f"{type(error).__name__}: {error}", encode(admission))
-    return calls, corrected, rejected
+    return calls, corrected, rejected + _write_objects_one_by_one(connection, stream, work)
+
+
+def _write_objects_one_by_one(connection: psycopg.Connection[Any], stream: str, work: _Work) -> int:
+    """The objects' part of it; returns how many had to be put aside."""
+    rejected = 0
+    for record in work.made.values():
+        for attempt in (record, objects.mended(record)):
+            try:
+                with connection.transaction():
+                    new, contested = objects.insert(connection, [attempt])
+            except Exception as error:
+                if not _blames_a_record(error):
+                    raise
+                reason = f"{type(error).__name__}: {error}"
+                continue
+            work.owned |= new
+            work.contested += contested
+            break
+        else:
+            rejected += 1
+            reject(connection, stream, None, None, reason, encode(record))
+    for gone in work.gone.values():
+        try:
+            with connection.transaction():
+                objects.remove(connection, [gone])
+        except Exception as error:
+            if not _blames_a_record(error):
+                raise
+            rejected += 1
+            reject(connection, stream, None, None, f"{type(error).__name__}: {error}", encode(gone))
+    return rejected
+
+
+def _settle_contests(connection: psycopg.Connection[Any], stream: str, work: _Work, before: _Before) -> int:
+    """An owner never changes: whoever claims an object after its owner gets nothing. Returns how many did."""
+    for record in work.contested:
+        reason = f"{record.kind} {record.id!r} belongs to another app, or to another upstream, already"
+        reject(connection, stream, None, None, reason, encode(record))
+    # Of two in this transaction Redis, too, has taken the first.
+    known = [record for record in work.contested if record.id not in work.owned]
+    if known:
+        before.contest(known)
+    return len(work.contested)
 
 
 def reject(

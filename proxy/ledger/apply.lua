@@ -358,6 +358,20 @@ local function hold(op, argument)
   end
 end
 
+-- Whose an object is (no limit knows it): what is there stays, for an owner never changes. What is gone is marked, not
+-- removed, or it would be taken for living from Postgres, which hears of it later.
+local OBJECTS = string.sub(KEYS[1], 1, -7) .. 'object:' -- in place of 'ledger': the same hash tag
+
+local function own(op)
+  redis.call('SET', OBJECTS .. op[2], op[3], 'EX', op[4], 'NX')
+end
+
+local function disown(op)
+  local value = redis.call('GET', OBJECTS .. op[2]) or ''
+  if string.byte(value) ~= 45 then value = '-' .. value end
+  redis.call('SET', OBJECTS .. op[2], value, 'EX', op[3])
+end
+
 local function take(id, used)
   local lease = leases[id]
   if lease then
@@ -388,6 +402,10 @@ for i = from, size do
     settle(op)
   elseif kind == 4 then
     take(op[2], nil)
+  elseif kind == 6 then
+    own(op)
+  elseif kind == 7 then
+    disown(op)
   end
   if i <= count then records[#records + 1] = record end
 end

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from core.ledger.records import Admitted, Heartbeat, Settled, Voided, encode, encode_settled
+from core.ledger.records import Admitted, Gone, Heartbeat, Made, Settled, Voided, encode, encode_settled
 from core.settings import Settings
 from core.snapshot import Snapshot
-from proxy.ledger import LedgerFull, LedgerUnavailable, RulesChanged
+from proxy.ledger import LedgerFull, LedgerUnavailable, RulesChanged, ownership
 from proxy.ledger.connection import RedisConnection, RedisRefused, command, parse_redis_url
-from proxy.ledger.stream import AGAIN, ClientStream, OpenCall
+from proxy.ledger.stream import AGAIN, ClientStream, Confirmation, OpenCall
 from proxy.limits import UNLIMITED, Claim, Verdict, operations
 from proxy.limits.memory import MemoryLimiter
 from proxy.limits.plan import verdict_of
@@ -38,6 +38,8 @@ _OOM_PATIENCE = 5.0  # seconds of Redis being out of memory before the buffer co
 _LONGEST_BACKOFF = 2.0
 _CLOSING = 2.0
 _GATE_POLL = 0.02  # seconds between two looks at a closed gate
+_RESENDING = 4.0  # seconds after Redis' return in which every other proxy has found it and sent again what it forgot
+_CLAIMED = 2  # times the buffer: claims of calls that were admitted are taken beyond it
 
 
 class RedisLog:
@@ -69,6 +71,7 @@ class RedisLog:
         self._tick = 0
         self._connection: RedisConnection | None = None
         self._lost_at = 0.0  # the loop's time when the connection was last lost
+        self._back_at = float("-inf")  # the loop's time when Redis came back
         self._oom_since: float | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -85,7 +88,7 @@ class RedisLog:
 
     @property
     def unacknowledged(self) -> int:
-        """Calls held until the writer has committed them: the open ones, and the ended ones above the watermark."""
+        """What is held until the writer has committed it: open calls, and above the watermark ended ones, and objects."""
         return self._held
 
     @property
@@ -177,12 +180,72 @@ class RedisLog:
             call.limiter.settle(operation, time.time_ns() // 1000)
         self._end(stream, call, data, operation)
 
+    # ── Whose objects are ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def claim(self, records: Sequence[Made]) -> None:
+        """Write down whose the objects of one call are; returns when Redis has it, and this process until Postgres has it.
+
+        Raises `LedgerUnavailable` where that is not heard in time: the records are delivered all the same, when it can be.
+        Raises `LedgerFull` where even the room that admitted calls have beyond the buffer is used up.
+        """
+        client = records[0].call.client_id
+        if self._held >= self._limit * _CLAIMED:
+            raise LedgerFull(retry_after=5.0)
+        stream = self._streams.get(client) or self._new_stream(client)
+        seq = [self._note(stream, encode_settled(record), ownership.own(record)) for record in records][-1]
+        if self._is_away(stream):
+            raise LedgerUnavailable(retry_after=1.0)
+        confirmation = Confirmation(seq, self._tick, self._loop.create_future())
+        stream.confirmations.append(confirmation)
+        if not await confirmation.waiter:
+            raise LedgerUnavailable(retry_after=1.0)
+
+    def release(self, record: Gone) -> None:
+        """Write down that an object is gone. Never waits, never fails; where there is no room, it is not known."""
+        if self._held < self._limit * _CLAIMED:
+            stream = self._streams.get(record.client_id) or self._new_stream(record.client_id)
+            self._note(stream, encode(record), ownership.disown(record))
+
+    def _note(self, stream: ClientStream, record: bytes, operation: bytes) -> int:
+        self._held += 1
+        seq = stream.note(record, operation)
+        if not stream.dirty:
+            self._mark(stream)
+        return seq
+
+    async def ask(self, client: bytes, *arguments: bytes | str | int) -> Any:
+        """One command on keys of a client. Raises `LedgerUnavailable` where Redis does not answer it in time."""
+        if self._dirty:
+            self._flush()  # what was written down before the question is part of the answer
+        connection = self._connection
+        if connection is None:
+            raise LedgerUnavailable(retry_after=1.0)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await connection.call(*arguments)
+        except (OSError, RedisRefused) as error:  # a time-out is an OSError, too
+            raise LedgerUnavailable(retry_after=1.0) from error
+
+    def tell(self, client: bytes, *arguments: bytes | str | int) -> None:
+        """One command on keys of a client, whose answer nobody needs."""
+        connection = self._connection
+        if connection is not None:
+            connection.expect(lambda _: None)
+            connection.write(command(*arguments))
+
+    def knows_all(self, client: bytes) -> bool:
+        """Whether what Redis does not have of a client's was never there, or is in Postgres: not for as long as other
+        proxies may have to send again what it forgot."""
+        stream = self._streams.get(client)
+        in_step = stream is None or stream.shut_out_at is None
+        return in_step and self._connection is not None and self._loop.time() - self._back_at > _RESENDING
+
+    # ── While Redis is away ─────────────────────────────────────────────────────────────────────────────────────────
+
     def _is_away(self, stream: ClientStream) -> bool:
         """Whether Redis has not counted for this client for longer than a call waits."""
         since = self._lost_at if self._connection is None else stream.shut_out_at
         return since is not None and self._loop.time() - since > self._timeout
-
-    # ── While Redis is away ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _admit_here(self, stream: ClientStream, record: bytes, claim: Claim) -> Verdict:
         """By the limits of this process alone; the record is sent when Redis is back."""
@@ -273,6 +336,8 @@ class RedisLog:
         last = reply[0]
         if last >= stream.acked:
             stream.acked = last
+            if stream.confirmations:
+                stream.confirm()
             self._oom_since = None
             self._deliver(stream, waiters, reply[4])
         if (last < stream.acked or stream.unregistered) and stream.synced:
@@ -372,6 +437,7 @@ class RedisLog:
             self._oom_since = None
         self._deliver(stream, waiters, reply[4])
         stream.acked = base = max(last, stream.watermark)
+        stream.confirm()
         if stream.in_flight:  # one of several commands of leases
             return
         for call in stream.doubtful(base):
@@ -422,6 +488,7 @@ class RedisLog:
                 continue
             if silent:
                 _log.info("the ledger's Redis at %r is back", self._address)
+                self._back_at = self._loop.time()
             backoff, silent = 0.05, False
             self._connection = connection
             for stream in self._streams.values():

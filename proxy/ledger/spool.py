@@ -9,12 +9,12 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from core.ledger.records import Admitted, Heartbeat, Settled, encode, encode_settled
+from core.ledger.records import Admitted, Gone, Heartbeat, Made, Settled, encode, encode_settled
 from core.limits import Family
 from core.settings import Settings
 from core.snapshot import Snapshot
@@ -35,6 +35,7 @@ LOCK, COMMITTED, SEGMENTS = "lock", "committed", "*.seg"
 _SEGMENT_BYTES = 8 * 1024 * 1024
 _SWEEP = 0.25  # seconds
 _SYNC = 1.0
+_CLAIMED = 2  # times the buffer: claims of calls that were admitted are taken beyond it
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -60,7 +61,7 @@ class SpoolLog:
         self._segment_bytes = segment_bytes
         self._next = 1
         self._open: set[bytes] = set()
-        self._ends: deque[int] = deque()  # the numbers of those settled above the watermark
+        self._ends: deque[int] = deque()  # the numbers of what ended above the watermark: calls; objects
         self._spent: deque[tuple[int, bytes]] = deque()  # numbers and operations that no loaded sum holds yet
         self._limiter = MemoryLimiter(settings.lease_seconds)
         self._counted: Mapping[bytes, tuple[Family, ...]] = {}  # families by client, as the snapshot in force has them
@@ -91,7 +92,7 @@ class SpoolLog:
 
     @property
     def unacknowledged(self) -> int:
-        """Calls held until the writer has committed them: open ones, and ended ones above the watermark."""
+        """What is held until the writer has committed it: open calls, and above the watermark ended ones, and objects."""
         return len(self._open) + len(self._ends)
 
     @property
@@ -164,6 +165,43 @@ class SpoolLog:
             if counted:
                 self._spent.append((self._next, operation))
             self._end(encode_settled(record))
+
+    def claim(self, records: Sequence[Made]) -> int:
+        """Write down whose the objects of one call are: they are in the file when this returns the last one's number.
+
+        Raises `LedgerUnavailable` where the file cannot be written, and `LedgerFull` where even the room that admitted
+        calls have beyond the buffer is used up. Nothing is written down then.
+        """
+        self._refuse_beyond_the_room()
+        frames = [frame(self._next + index, encode_settled(record)) for index, record in enumerate(records)]
+        self._unwritten += frames
+        if not self._write():
+            del self._unwritten[-len(frames) :]  # nobody has seen those numbers
+            raise LedgerUnavailable(retry_after=1.0)
+        self._ends.extend(range(self._next, self._next + len(frames)))
+        self._next += len(frames)
+        return self._next - 1
+
+    def release(self, record: Gone) -> int:
+        """Write down that an object is gone; it is in the file after this turn of the loop. Returns its number; raises
+        `LedgerFull` as `claim` does."""
+        self._refuse_beyond_the_room()
+        self._end(encode(record))
+        return self._next - 1
+
+    @property
+    def committed(self) -> int:
+        """How far Postgres has what this process wrote, as it was seen last."""
+        return self._watermark
+
+    def look(self) -> int:
+        """How far Postgres has what this process wrote, as the writer says now."""
+        self._read_watermark()
+        return self._watermark
+
+    def _refuse_beyond_the_room(self) -> None:
+        if len(self._open) + len(self._ends) >= self._limit * _CLAIMED:
+            raise LedgerFull(retry_after=5.0)
 
     def load(self, spent: Mapping[str, int], families: Mapping[bytes, tuple[Family, ...]], watermark: int) -> None:
         """What Postgres has counted by `families`, this process's records up to `watermark` among it."""

@@ -47,6 +47,21 @@ class OpenCall:
         return operations.admit(self.claim) if self.waits else operations.hold(self.claim)
 
 
+class Confirmation:
+    """Someone who waits until Redis has a record that asks for no verdict."""
+
+    __slots__ = ("seq", "tick", "waiter")
+
+    def __init__(self, seq: int, tick: int, waiter: asyncio.Future[bool]) -> None:
+        self.seq = seq
+        self.tick = tick
+        self.waiter = waiter
+
+    def answer(self, confirmed: bool) -> None:
+        if not self.waiter.done():
+            self.waiter.set_result(confirmed)
+
+
 End = tuple[bytes, bytes, bytes]  # the record, its operation, and the families that the operation was made for
 
 
@@ -61,6 +76,7 @@ class ClientStream:
         "asking",
         "asks_soon",
         "client",
+        "confirmations",
         "counted",
         "dirty",
         "ends",
@@ -97,13 +113,14 @@ class ClientStream:
         # What may have to be sent again, by seq. What is in neither table (heartbeats, denied admissions, and those
         # whose call has settled since) is sent again as `Superseded`: one record a call is kept.
         self.admissions: dict[int, OpenCall] = {}
-        self.ends: dict[int, End] = {}  # Settled and Voided
+        self.ends: dict[int, End] = {}  # Settled and Voided; Made and Gone
         self.open: dict[bytes, OpenCall] = {}  # by event id
         self.pending: list[bytes] = []  # operations and records of this turn of the loop, as arguments
         self.pending_from = 1
         self.pending_waiters: list[OpenCall] = []
         self.in_flight: deque[Sequence[OpenCall]] = deque()  # whose verdicts each command on its way brings
         self.waiters: deque[OpenCall] = deque()  # in the order of their ticks
+        self.confirmations: deque[Confirmation] = deque()  # in the order of their numbers and ticks
         self.synced = False  # what is numbered next may simply be sent
         self.asking = False  # a question or a re-sent chunk is under way
         self.asks_soon = False  # a timer is set for it
@@ -144,7 +161,13 @@ class ClientStream:
     def end(self, call: OpenCall, record: bytes, operation: bytes) -> None:
         """Number what ends a call that was taken from `open`."""
         self.admissions.pop(call.seq, None)
-        self.ends[self.number(operation, record)] = (record, operation, self.families)
+        self.note(record, operation)
+
+    def note(self, record: bytes, operation: bytes) -> int:
+        """Number what asks for no verdict, and keep it until Postgres has it."""
+        seq = self.number(operation, record)
+        self.ends[seq] = (record, operation, self.families)
+        return seq
 
     def counters(self, claim: Claim, record: bytes) -> bytes:
         """Where a call is spent, by the rules now in force."""
@@ -216,7 +239,7 @@ class ClientStream:
 
     def _made_anew(self, record: bytes, operation: bytes) -> bytes:
         settled = decode(record)
-        if not isinstance(settled, Settled):  # a void names no counters
+        if not isinstance(settled, Settled):  # nothing else names counters
             return operation
         tokens = settled.input_tokens + settled.output_tokens
         return operations.settle(settled.call.id, tokens, settled.cost_nano_usd, self._counters_of(record))
@@ -247,9 +270,18 @@ class ClientStream:
             waiters.popleft().answer(None)
         while waiters and not waiters[0].waits:
             waiters.popleft()
+        confirmations = self.confirmations
+        while confirmations and confirmations[0].tick < tick:
+            confirmations.popleft().answer(False)
+
+    def confirm(self) -> None:
+        """Redis has everything up to `acked`."""
+        confirmations = self.confirmations
+        while confirmations and confirmations[0].seq <= self.acked:
+            confirmations.popleft().answer(True)
 
     def commit(self, watermark: int) -> int:
-        """Postgres has everything up to `watermark`: forget it. Returns how many calls that ended."""
+        """Postgres has everything up to `watermark`: forget it. Returns how many of what is held that were."""
         ends, admissions = self.ends, self.admissions
         before = len(ends)
         for seq in range(self.watermark + 1, min(watermark, self.next_seq - 1) + 1):

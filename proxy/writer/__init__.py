@@ -55,6 +55,11 @@ class Source(Protocol):
         """Sums are to be made anew: rows change that no proxy counts. Raises `SourceAway`."""
         ...
 
+    def disown(self, client: UUID, ids: Sequence[str]) -> None:
+        """These objects are somebody else's, as Postgres knows: forget that a proxy took them for the client's. Raises
+        `SourceAway`."""
+        ...
+
     def retire(self, stream: str) -> None:
         """Nothing of the stream is left, in Postgres neither: remove what only a dead proxy needed."""
         ...

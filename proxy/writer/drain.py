@@ -13,7 +13,7 @@ import psycopg
 
 from core.ledger import orphans, partitions
 from core.ledger.alerts import raise_alerts
-from core.ledger.records import Settled
+from core.ledger.records import Made, Settled
 from core.ledger.store import Batch, commit, lock, watermarks_of
 from core.ledger.sums import sums
 from core.limits.fields import parse_families
@@ -55,6 +55,7 @@ class Totals:
     orphans: int = 0
     rejected: int = 0
     missing: int = 0
+    objects: int = 0  # whose owner was written down
     transactions: int = 0
     gates: int = 0  # opened
     alerts: int = 0  # raised
@@ -141,7 +142,11 @@ class Writer:
             if not source.counted:
                 self._close_gates(_clients_of(piece.batches))
             done = commit(
-                connection, piece.stream, piece.batches, before_correction=lambda: self._close_gates([piece.stream])
+                connection,
+                piece.stream,
+                piece.batches,
+                before_correction=lambda: self._close_gates([piece.stream]),
+                before_contest=lambda contested: _disown(source, contested),
             )
             self.totals.reached_postgres_at = time.monotonic()
             if done is None:
@@ -157,6 +162,7 @@ class Writer:
             totals.corrected += done.corrected
             totals.ignored += done.ignored
             totals.rejected += done.rejected
+            totals.objects += done.objects
             totals.missing += done.missing
             totals.lag = max(0.0, time.time() - piece.written_ms / 1000)
             if done.ignored:
@@ -274,6 +280,14 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _disown(source: Source, contested: Sequence[Made]) -> None:
+    by_client: dict[UUID, list[str]] = {}
+    for record in contested:
+        by_client.setdefault(UUID(bytes=record.call.client_id), []).append(record.id)
+    for client, ids in by_client.items():
+        source.disown(client, ids)
 
 
 def _clients_of(batches: Sequence[Batch]) -> set[str]:

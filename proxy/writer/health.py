@@ -22,6 +22,7 @@ _COUNTERS = (
     ("orphans", "Calls estimated because their proxy was lost"),
     ("rejected", "Records put aside in ledger_rejects"),
     ("missing", "Records lost before they reached a writer"),
+    ("objects", "Objects whose owner was written down"),
     ("transactions", "Transactions committed"),
     ("gates", "Clients whose spent amounts were summed and whose calls were let in again"),
     ("alerts", "Budget alerts raised"),

@@ -1,6 +1,6 @@
 """Redis streams as a source: read from their start, trimmed to what Postgres has."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -94,6 +94,11 @@ class RedisSource:
     def close_gate(self, client: UUID) -> None:
         """See `Source.close_gate`."""
         self._ask(lambda: self._close(keys=[StreamKeys(client).state]))
+
+    def disown(self, client: UUID, ids: Sequence[str]) -> None:
+        """See `Source.disown`."""
+        keys = StreamKeys(client)
+        self._ask(lambda: self._redis.delete(*(keys.objects + id.encode() for id in ids)))
 
     def retire(self, stream: str) -> None:
         """See `Source.retire`. A client's stream is empty when it is read; the next proxy goes on with it."""

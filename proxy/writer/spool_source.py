@@ -87,6 +87,9 @@ class SpoolSource:
     def close_gate(self, client: UUID) -> None:
         """See `Source.close_gate`. A proxy without Redis sums again and again."""
 
+    def disown(self, client: UUID, ids: Sequence[str]) -> None:
+        """See `Source.disown`. A proxy without Redis asks Postgres for what is committed."""
+
     def retire(self, stream: str) -> None:
         """See `Source.retire`."""
         directory = self._path(stream)
