@@ -60,6 +60,26 @@ class Made:
     def voice_consent(self) -> str:
         return self.new_voice_consent()
 
+    @cached_property
+    def assistant(self) -> str:
+        return self._client.beta.assistants.create(model=MODEL, instructions="Be brief.").id
+
+    @cached_property
+    def thread(self) -> str:
+        return self.new_thread()
+
+    @cached_property
+    def run(self) -> Any:
+        return self._client.beta.threads.runs.create_and_poll(
+            thread_id=self.new_thread(), assistant_id=self.assistant, poll_interval_ms=50
+        )
+
+    def new_thread(self) -> str:
+        return self._client.beta.threads.create(messages=[{"role": "user", "content": "write 5 tokens"}]).id
+
+    def new_message(self) -> str:
+        return self._client.beta.threads.messages.create(self.thread, role="user", content="x").id
+
     def new_voice_consent(self) -> str:
         return self._client.audio.voice_consents.create(name="x", language="en", recording=("a.wav", SOUND)).id
 
@@ -181,4 +201,74 @@ AUDIO: dict[str, Operation] = {
     "moderations": lambda client, made: client.moderations.create(input=["a calm text", "violence"]),
     "content_provenance_checks": lambda client, made: client.content_provenance_checks.create(file=("a.png", PICTURE)),
 }
-OPERATIONS: dict[str, Operation] = FILES | VECTOR_STORES | IMAGES | AUDIO
+
+
+def submitted(client: OpenAI, made: Made) -> Any:
+    """A run that was told what its tool said."""
+    tool: Any = {"type": "function", "function": {"name": "look_up"}}
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "call look_up"}]).id
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread, assistant_id=made.assistant, tools=[tool], poll_interval_ms=50
+    )
+    assert run.required_action is not None
+    outputs: Any = [
+        {"tool_call_id": call.id, "output": "42"} for call in run.required_action.submit_tool_outputs.tool_calls
+    ]
+    return client.beta.threads.runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs)
+
+
+ASSISTANTS: dict[str, Operation] = {
+    "assistants.create": lambda client, made: client.beta.assistants.create(model=MODEL, name="helper"),
+    "assistants.list": lambda client, made: client.beta.assistants.list(),
+    "assistants.retrieve": lambda client, made: client.beta.assistants.retrieve(made.assistant),
+    "assistants.update": lambda client, made: client.beta.assistants.update(made.assistant, name="other"),
+    "assistants.delete": lambda client, made: client.beta.assistants.delete(
+        client.beta.assistants.create(model=MODEL).id
+    ),
+    "threads.create": lambda client, made: client.beta.threads.create(
+        messages=[{"role": "user", "content": "x"}], metadata={"of": "tests"}
+    ),
+    "threads.retrieve": lambda client, made: client.beta.threads.retrieve(made.thread),
+    "threads.update": lambda client, made: client.beta.threads.update(made.thread, metadata={"a": "b"}),
+    "threads.delete": lambda client, made: client.beta.threads.delete(client.beta.threads.create().id),
+    "threads.messages.create": lambda client, made: client.beta.threads.messages.create(
+        made.thread, role="user", content=[{"type": "text", "text": "hello"}]
+    ),
+    "threads.messages.list": lambda client, made: client.beta.threads.messages.list(made.thread),
+    "threads.messages.retrieve": lambda client, made: client.beta.threads.messages.retrieve(
+        made.new_message(), thread_id=made.thread
+    ),
+    "threads.messages.update": lambda client, made: client.beta.threads.messages.update(
+        made.new_message(), thread_id=made.thread, metadata={"a": "b"}
+    ),
+    "threads.messages.delete": lambda client, made: client.beta.threads.messages.delete(
+        made.new_message(), thread_id=made.thread
+    ),
+    "threads.runs.create": lambda client, made: client.beta.threads.runs.create(
+        made.new_thread(), assistant_id=made.assistant
+    ),
+    "threads.create_and_run": lambda client, made: client.beta.threads.create_and_run(
+        assistant_id=made.assistant, thread={"messages": [{"role": "user", "content": "write 5 tokens"}]}
+    ),
+    "threads.runs.list": lambda client, made: client.beta.threads.runs.list(made.run.thread_id),
+    "threads.runs.retrieve": lambda client, made: client.beta.threads.runs.retrieve(
+        made.run.id, thread_id=made.run.thread_id
+    ),
+    "threads.runs.update": lambda client, made: client.beta.threads.runs.update(
+        made.run.id, thread_id=made.run.thread_id, metadata={"a": "b"}
+    ),
+    "threads.runs.cancel": lambda client, made: client.beta.threads.runs.cancel(
+        (run := client.beta.threads.runs.create(made.new_thread(), assistant_id=made.assistant)).id,
+        thread_id=run.thread_id,
+    ),
+    "threads.runs.submit_tool_outputs": submitted,
+    "threads.runs.steps.list": lambda client, made: client.beta.threads.runs.steps.list(
+        made.run.id, thread_id=made.run.thread_id
+    ),
+    "threads.runs.steps.retrieve": lambda client, made: client.beta.threads.runs.steps.retrieve(
+        client.beta.threads.runs.steps.list(made.run.id, thread_id=made.run.thread_id).data[0].id,
+        run_id=made.run.id,
+        thread_id=made.run.thread_id,
+    ),
+}
+OPERATIONS: dict[str, Operation] = FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS

@@ -9,6 +9,8 @@ from openai import AzureOpenAI, OpenAI
 from tests.simulators.fixtures import Simulator
 from tests.simulators.operations import OPERATIONS, Made
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 SURFACES: dict[str, Callable[[str], OpenAI]] = {
     "openai": lambda url: OpenAI(base_url=f"{url}/v1", api_key="k", _strict_response_validation=True),
     "azure": lambda url: AzureOpenAI(

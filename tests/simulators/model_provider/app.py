@@ -15,10 +15,13 @@ from tests.simulators.model_provider.model_list import model, models
 from tests.simulators.model_provider.paths import PathTree
 from tests.simulators.model_provider.provider import Provider
 from tests.simulators.model_provider.resources import (
+    assistants,
     batches,
     files,
     moderations,
     provenance,
+    runs,
+    threads,
     uploads,
     vector_store_files,
     vector_stores,
@@ -50,6 +53,9 @@ _OF_THE_RESOURCE: dict[str, Methods] = {
     **images.VARIATIONS,
     **moderations.PATHS,
     **voices.PATHS,
+    **assistants.PATHS,
+    **threads.PATHS,
+    **runs.PATHS,
     **provenance.PATHS,
 }
 # (where it starts, whose it is, what is there)
