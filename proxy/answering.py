@@ -15,7 +15,7 @@ from proxy.errors import error_body, upstream_failed, upstream_refuses
 from proxy.headers import Headers, answer_headers
 from proxy.metering.events import EventTooLarge
 from proxy.metering.streams import GarbledStream, StreamMeter, stream_meter
-from proxy.metering.usage import is_json, texts_of_answer, usage_of_answer, usage_of_tail
+from proxy.metering.usage import is_json, is_pending, texts_of_answer, usage_of_answer, usage_of_tail
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
 from proxy.settlement import Outcome
@@ -69,7 +69,7 @@ class Answerer:
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer")
             elif streamed and _is_event_stream(response):
-                meter = stream_meter(endpoint, hide_usage=hide_usage)
+                meter = stream_meter(endpoint, hide_usage=hide_usage, request=outcome.request)
                 await self._pass_stream(endpoint, candidate, response, meter, answer, own_headers, outcome)
             else:
                 await self._pass_whole(candidate, response, streamed, answer, own_headers, outcome)
@@ -116,12 +116,14 @@ class Answerer:
             except UpstreamError as error:
                 self._failed_later(candidate, error.code, outcome)
                 raise upstream_failed(error.code) from None
-        outcome.usage = usage_of_answer(body)
+        endpoint = outcome.endpoint
+        outcome.usage = usage_of_answer(endpoint, body, outcome.request)
         if outcome.usage is None:
-            if not is_json(body):
+            if not endpoint.binary and not is_json(body):
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer")
-            outcome.received = texts_of_answer(body)
+            outcome.pending = is_pending(endpoint, body)
+            outcome.received = texts_of_answer(endpoint, body)
         _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_large(
@@ -145,7 +147,7 @@ class Answerer:
             if outcome.first_byte_at is None:
                 raise upstream_failed(error.code) from None
             raise AnswerBroken from None
-        outcome.usage = usage_of_tail(tail)
+        outcome.usage = usage_of_tail(outcome.endpoint, tail)
         await answer.end()
 
     async def _pass_stream(
@@ -181,7 +183,7 @@ class Answerer:
                 outcome.status = response.status
             outcome.usage = meter.usage
             if meter.usage is None:
-                outcome.received = meter.received()
+                outcome.received, outcome.units, outcome.pending = meter.received(), meter.units(), meter.pending
         if code is not None:
             self._failed_later(candidate, code, outcome)
             if not caller.started:

@@ -1,12 +1,13 @@
 """The last step: how a call ended becomes one `Settled` record. The caller never waits for it.
 
 Usage that the provider reported is taken as it is. Where it reported none although it worked (the caller hung up, the
-stream was cut, the provider keeps no count), the tokenizer counts what was sent and what was received.
+stream was cut, the provider keeps no count), what was sent and what was received is counted: by the tokenizer where it is
+text, else by what was asked for (proxy.metering.requests).
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -17,11 +18,16 @@ from proxy.endpoints import Endpoint, Metering
 from proxy.ledger import LedgerLog
 from proxy.limits import Claim
 from proxy.metering import Tokens
+from proxy.metering.figures import Units
+from proxy.metering.requests import Request, usage_of_request
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
 
 _log = logging.getLogger("aduana.settlement")
+
+# A call of these bills nothing itself: it is free, or what it began is accounted for event by event, or when it has ended.
+_BILLED_ELSEWHERE = frozenset({Metering.NONE, Metering.DEFERRED, Metering.REALTIME})
 
 
 @dataclass(slots=True)
@@ -42,8 +48,16 @@ class Outcome:
     usage: Tokens | None = None  # as reported
     worked: bool = False  # a provider did, or may have done, what it bills
     received: list[str] | None = None  # the text received where usage has to be counted
+    units: Units = ()  # and what was received beside it
+    pending: bool = False  # the work goes on without the caller: it is accounted for when it has ended
+    fields: Mapping[str, Any] | None = None  # of a form; None: the body is JSON
     first_byte_at: float | None = None
     ended: float = 0.0
+
+    @property
+    def request(self) -> Request:
+        """What was asked for, as metering reads it."""
+        return self.fields if self.fields is not None else self.body
 
 
 class Settlement:
@@ -60,7 +74,7 @@ class Settlement:
         outcome.ended = monotonic()
         if outcome.usage is not None:
             self._write(outcome, outcome.usage, UsageSource.REPORTED)
-        elif outcome.worked:
+        elif outcome.worked and not outcome.pending and outcome.endpoint.metering not in _BILLED_ELSEWHERE:
             self._in_background(self._count(outcome))
         else:
             self._write(outcome, Tokens(), UsageSource.NONE)
@@ -82,6 +96,10 @@ class Settlement:
         call, body = outcome.call, outcome.body
         model = call.requested_model
         received = outcome.received or []
+        counted = usage_of_request(outcome.endpoint, outcome.request, received)
+        if counted is not None:
+            self._write(outcome, counted, UsageSource.COUNTED)
+            return
         try:
             sent = await self._tokenizer.count_request(model, body)
             got = (
@@ -89,12 +107,12 @@ class Settlement:
                 if outcome.endpoint.metering is Metering.EMBEDDINGS
                 else await self._tokenizer.count_text(model, received)
             )
-            tokens = Tokens(input=sent, output=got)
+            tokens = Tokens(input=sent, output=got, units=outcome.units)
         except asyncio.CancelledError:
-            tokens = _by_size(body, received)
+            tokens = _by_size(outcome)
         except Exception:
             _log.exception("counting the tokens of call %s failed; its size stands in", call.request_id)
-            tokens = _by_size(body, received)
+            tokens = _by_size(outcome)
         self._write(outcome, tokens, UsageSource.COUNTED)
 
     def _write(self, outcome: Outcome, tokens: Tokens, source: str) -> None:
@@ -132,6 +150,7 @@ class Settlement:
         self._metrics.settled(outcome.call.endpoint, outcome.status, tokens, outcome.ended - started)
 
 
-def _by_size(body: bytes, received: list[str]) -> Tokens:
+def _by_size(outcome: Outcome) -> Tokens:
     """A count for want of a better one: four bytes a token."""
-    return Tokens(input=len(body) // 4, output=sum(len(text.encode("utf-8", "replace")) for text in received) // 4)
+    received = sum(len(text.encode("utf-8", "replace")) for text in outcome.received or ())
+    return Tokens(input=len(outcome.body) // 4, output=received // 4, units=outcome.units)

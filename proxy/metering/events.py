@@ -8,11 +8,12 @@ class EventTooLarge(Exception):
 
 
 class EventSplitter:
-    """Cuts a stream's pieces at the ends of events. Holds back at most one unfinished event."""
+    """Cuts a stream's pieces at the ends of events. Holds back at most one unfinished event of `limit` bytes."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_limit", "_rest")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._rest = bytearray()
 
     def feed(self, piece: bytes) -> bytes:
@@ -34,7 +35,7 @@ class EventSplitter:
                 whole = bytes(rest[:end])
                 del rest[:end]
                 return whole
-        if len(rest) > LIMIT:
+        if len(rest) > self._limit:
             raise EventTooLarge
         return b""
 

@@ -1,59 +1,90 @@
-"""The usage object of each endpoint, and the usage of a whole (non-streaming) answer."""
+"""The usage of whole (not streamed) answers, endpoint by endpoint."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from proxy.endpoints import Endpoint, Metering
 from proxy.metering import Tokens
+from proxy.metering.figures import ABSENT, MOST, Usage, milliseconds, positive, under
+from proxy.metering.requests import Request, fields_of, image_unit
+from proxy.metering.tools import svg_units, tool_units
 
-_MOST = 2**31 - 1  # tokens of one call; a figure beyond it is no count, and would not fit the ledger's record
-
-
-class _InputDetails(Struct):
-    cached_tokens: int | None = 0
-
-
-class _OutputDetails(Struct):
-    reasoning_tokens: int | None = 0
-
-
-class Usage(Struct):
-    """Chat's, completions' and embeddings' names, and those of responses; a provider sends one set of them."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-    def tokens(self) -> Tokens | None:
-        """The figures, or None where the object holds none that can be true."""
-        if self.prompt_tokens is not None:
-            total, output = self.prompt_tokens, self.completion_tokens or 0
-            before, after = self.prompt_tokens_details, self.completion_tokens_details
-        elif self.input_tokens is not None:
-            total, output = self.input_tokens, self.output_tokens or 0
-            before, after = self.input_tokens_details, self.output_tokens_details
-        else:
-            return None
-        cached = (before.cached_tokens or 0) if before is not None else 0
-        reasoning = (after.reasoning_tokens or 0) if after is not None else 0
-        if not (0 <= total <= _MOST and 0 <= output <= _MOST and cached >= 0 and reasoning >= 0):
-            return None
-        return Tokens(total, min(cached, total), output, min(reasoning, output))
+TERMINAL_RUN = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
+_UNFINISHED_RESPONSE = frozenset({"queued", "in_progress"})
 
 
 class _Answer(Struct):
     usage: Usage | None = None
+    service_tier: Raw = ABSENT
+
+
+class Response(Struct):
+    """A response, whole or within the event that ends its stream."""
+
+    usage: Usage | None = None
+    service_tier: Raw = ABSENT
+    output: Raw = ABSENT
+    tool_usage: Raw = ABSENT
+    background: Any = None
+
+    def tokens(self) -> Tokens | None:
+        tokens = self.usage.tokens() if self.usage is not None else None
+        if tokens is None:
+            return None
+        used = tool_units(self.output, self.tool_usage)
+        return under(tokens._replace(units=(*tokens.units, *used)) if used else tokens, self.service_tier)
+
+
+class Images(Struct):
+    """Made images, or the event that brings one."""
+
+    usage: Usage | None = None
+    data: list[Raw] | None = None
+    size: Any = None
+    quality: Any = None
+    svg_usage: Any = None
+
+
+class TranscriptUsage(Usage):
+    """A transcript's: tokens, or the length of the audio."""
+
+    seconds: float | None = None
+
+    def tokens(self) -> Tokens | None:
+        if self.seconds is not None:
+            return _audio(self.seconds)
+        tokens = Usage.tokens(self)
+        if tokens is not None and self.input_token_details is None and self.input_tokens_details is None:
+            return tokens._replace(units=positive(("audio_input_token", tokens.input - tokens.cached)))
+        return tokens
+
+
+class Transcript(Struct):
+    """A transcript, whole or within the event that ends its stream."""
+
+    usage: TranscriptUsage | None = None
+    duration: float | None = None
+
+    def tokens(self) -> Tokens | None:
+        if self.usage is not None:
+            return self.usage.tokens()
+        return _audio(self.duration) if self.duration is not None else None
+
+
+def _audio(seconds: float) -> Tokens | None:
+    length = milliseconds(seconds)
+    return Tokens(units=positive(("audio_millisecond", length))) if length is not None else None
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_response = msgspec.json.Decoder(Response).decode
+_decode_images = msgspec.json.Decoder(Images).decode
+_decode_transcript = msgspec.json.Decoder(Transcript).decode
+_decode_any = msgspec.json.Decoder(Raw).decode
 
 
 def is_json(body: bytes) -> bool:
@@ -65,37 +96,117 @@ def is_json(body: bytes) -> bool:
     return True
 
 
-def usage_of_answer(body: bytes) -> Tokens | None:
-    """The tokens that a whole answer reports; None where it reports none that can be read."""
+def usage_of_answer(endpoint: Endpoint, body: bytes, request: Request = None) -> Tokens | None:
+    """What a whole answer reports; None where it reports nothing that can be read. `request`: what was asked for, where an
+    answer does not say what it is (the size and quality of an image)."""
+    read = _READERS.get(endpoint.metering)
+    if read is None:
+        return None
     try:
-        answer = _decode_answer(body)
+        return read(body, request)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return answer.usage.tokens() if answer.usage is not None else None
 
 
-def usage_of_tail(tail: bytes) -> Tokens | None:
-    """The tokens that the last bytes of a large answer report: its usage object is the last one that is so called."""
-    at = tail.rfind(b'"usage"')
-    start = tail.find(b"{", at)
+def _of_text(body: bytes, request: Request) -> Tokens | None:
+    answer = _decode_answer(body)
+    return under(answer.usage.tokens(), answer.service_tier) if answer.usage is not None else None
+
+
+def _of_response(body: bytes, request: Request) -> Tokens | None:
+    return _decode_response(body).tokens()
+
+
+def _of_images(body: bytes, request: Request) -> Tokens | None:
+    return tokens_of_images(_decode_images(body), request)
+
+
+def tokens_of_images(answer: Images, request: Request) -> Tokens | None:
+    """Tokens where the model is sold by them, else the images. A usage object that cannot be true is none."""
+    written = svg_units(answer.svg_usage)
+    if answer.usage is None:
+        count = len(answer.data or ())
+        if not 0 < count <= MOST:
+            return None
+        unit = image_unit(fields_of(request), answer.size, answer.quality)
+        return Tokens(units=((unit, count), *written))
+    tokens = answer.usage.tokens()
+    if tokens is None:
+        return None
+    units = tokens.units
+    if answer.usage.output_tokens_details is None:  # all that comes out is image
+        units += positive(("image_output_token", tokens.output))
+    return tokens._replace(units=(*units, *written))
+
+
+def _of_transcript(body: bytes, request: Request) -> Tokens | None:
+    return _decode_transcript(body).tokens()
+
+
+_READERS: dict[Metering, Callable[[bytes, Request], Tokens | None]] = {
+    Metering.CHAT: _of_text,
+    Metering.COMPLETIONS: _of_text,
+    Metering.EMBEDDINGS: _of_text,
+    Metering.RUN: _of_text,
+    Metering.RESPONSES: _of_response,
+    Metering.IMAGES: _of_images,
+    Metering.TRANSCRIPTION: _of_transcript,
+}
+
+
+class _State(Struct):
+    object: str | None = None
+    status: str | None = None
+
+
+_decode_state = msgspec.json.Decoder(_State).decode
+
+
+def is_pending(endpoint: Endpoint, body: bytes) -> bool:
+    """Whether an answer says that the work goes on without its caller: what it used is known when it has ended."""
+    if endpoint.metering not in (Metering.RESPONSES, Metering.RUN):
+        return False
+    try:
+        state = _decode_state(body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    if endpoint.metering is Metering.RUN:
+        return state.status is not None and state.status not in TERMINAL_RUN
+    return state.status in _UNFINISHED_RESPONSE
+
+
+def usage_of_tail(endpoint: Endpoint, tail: bytes) -> Tokens | None:
+    """What the last bytes of a large answer report: its usage object is the last one that is so called."""
+    usage = _last(tail, b'"usage"')
+    if not isinstance(usage, dict):
+        return None
+    whole = {"usage": usage, "tool_usage": _last(tail, b'"tool_usage"'), "service_tier": _last(tail, b'"service_tier"')}
+    return usage_of_answer(endpoint, msgspec.json.encode(whole))
+
+
+def _last(tail: bytes, name: bytes) -> Any:
+    """The value of the last field of a name; None where there is none, or half of one."""
+    at = tail.rfind(name)
+    start = tail.find(b":", at + len(name))
     if at == -1 or start == -1:
         return None
     try:
-        value, _ = json.JSONDecoder().raw_decode(tail[start:].decode("utf-8", "replace"))
-        return msgspec.convert(value, Usage).tokens()
+        return json.JSONDecoder().raw_decode(tail[start + 1 :].decode("utf-8", "replace").lstrip())[0]
     except (ValueError, RecursionError):
         return None
 
 
-def texts_of_answer(body: bytes) -> list[str]:
+def texts_of_answer(endpoint: Endpoint, body: bytes) -> list[str]:
     """The generated text in a whole answer whose provider reported no usage, for the tokenizer."""
+    if endpoint.metering is Metering.SPEECH:
+        return []
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return []
+        return [body.decode("utf-8", "replace")] if endpoint.metering is Metering.TRANSCRIPTION else []
     if not isinstance(answer, dict):
         return []
-    found: list[str] = []
+    found = [_text(answer.get("text"))]
     for choice in _dicts(answer.get("choices")):
         found.append(_text(choice.get("text")))
         for message in _dicts([choice.get("message")]):

@@ -4,9 +4,14 @@ import json
 
 import pytest
 
+from proxy.endpoints.table import ENDPOINTS
 from proxy.metering import Tokens
 from proxy.metering.tokenizer import Tokenizer, encoding_of
 from proxy.metering.usage import texts_of_answer, usage_of_answer, usage_of_tail
+
+CHAT, COMPLETIONS, RESPONSES = (
+    next(row for row in ENDPOINTS if row.name == name) for name in ("chat.completions", "completions", "responses")
+)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +48,14 @@ from proxy.metering.usage import texts_of_answer, usage_of_answer, usage_of_tail
 )
 def test_usage_is_read_from_a_whole_answer_or_not_at_all(usage, tokens):
     body = json.dumps({"choices": [], "usage": usage}).encode()
-    assert usage_of_answer(body) == tokens
-    assert usage_of_tail(body[-300:]) == tokens
+    assert usage_of_answer(CHAT, body) == tokens
+    assert usage_of_tail(CHAT, body[-300:]) == tokens
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b'"x"', b"[" * 100_000])
 def test_what_is_no_answer_has_no_usage(body):
-    assert usage_of_answer(body) is None
-    assert texts_of_answer(body) == []
+    assert usage_of_answer(CHAT, body) is None
+    assert texts_of_answer(CHAT, body) == []
 
 
 def test_the_text_of_every_kind_of_answer_is_found():
@@ -60,10 +65,10 @@ def test_the_text_of_every_kind_of_answer_is_found():
             {"message": {"content": None, "refusal": "no"}},
         ]
     }
-    assert texts_of_answer(json.dumps(chat).encode()) == ["a", "f{}", "no"]
-    assert texts_of_answer(b'{"choices":[{"text":"t"}]}') == ["t"]
+    assert texts_of_answer(CHAT, json.dumps(chat).encode()) == ["a", "f{}", "no"]
+    assert texts_of_answer(COMPLETIONS, b'{"choices":[{"text":"t"}]}') == ["t"]
     response = {"output": [{"type": "message", "content": [{"text": "x"}]}, {"name": "g", "arguments": "1"}, 7]}
-    assert texts_of_answer(json.dumps(response).encode()) == ["x", "g1"]
+    assert texts_of_answer(RESPONSES, json.dumps(response).encode()) == ["x", "g1"]
 
 
 @pytest.mark.parametrize(
