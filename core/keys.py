@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
@@ -92,9 +92,12 @@ def keyed_hash(keyed: _Keyed, secret: bytes) -> bytes:
 
 
 class Peppers:
-    """The peppers that this process holds, by version. The highest makes new keys."""
+    """The peppers that this process holds, by version. The highest makes new keys.
 
-    __slots__ = ("_states", "_versions", "newest")
+    `outdated` is told of each key that was verified under an older one, with its secret; on a call's way.
+    """
+
+    __slots__ = ("_states", "_versions", "newest", "outdated")
 
     def __init__(self, versions: Mapping[int, bytes]) -> None:
         """Raises `ValueError` for none, or one that is too short."""
@@ -106,6 +109,7 @@ class Peppers:
         self._versions = dict(versions)
         self._states = {version: _keyed(pepper) for version, pepper in versions.items()}
         self.newest = max(versions)
+        self.outdated: Callable[[KeyEntry, str], None] | None = None
 
     @classmethod
     async def load(cls, references: Mapping[int, str], resolver: SecretResolver) -> "Peppers":
@@ -170,4 +174,6 @@ def authenticate(keys: Mapping[str, KeyEntry], peppers: Peppers, text: str, now:
         return Disabled if entry.caller.policy.allows_credential("key") else NotAllowed
     if entry.expires_at is not None and entry.expires_at <= now:
         return Expired
+    if entry.pepper_version != peppers.newest and peppers.outdated is not None:
+        peppers.outdated(entry, secret)
     return entry

@@ -30,6 +30,7 @@ from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.objects import Objects
 from proxy.readiness import Readiness
+from proxy.rehashing import Rehashing
 from proxy.settlement import Settlement
 from proxy.streaming import KeepAlive
 from proxy.upstream import ClientOptions, UpstreamClient
@@ -84,6 +85,7 @@ class Service:
             settings, peppers, caps, admitter, forwarder, self._settlement, self.metrics, self._objects
         )
         self._priming = _priming(ledger, database_url)
+        self._rehashing = Rehashing(database_url, peppers) if len(list(peppers)) > 1 else None
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
         self._sole = _sole_proxy(settings, database_url)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -125,6 +127,8 @@ class Service:
             self._run(work)
         if self._priming is not None:
             self._run(self._priming.run())
+        if self._rehashing is not None:
+            self._run(self._rehashing.run())
         # What is here now stays: the collector need not look at it again, and calls leave few cycles behind.
         gc.collect()
         gc.freeze()

@@ -27,6 +27,11 @@ class MasterKeys:
         self._references = references
         self._resolver = resolver
 
+    @property
+    def newest(self) -> int:
+        """The version that seals; 0 where there is none."""
+        return max(self._references, default=0)
+
     async def seal(self, name: str, value: str) -> SealedSecret:
         """Seal a value under the newest master key. Raises `SecretError`, `SecretReferenceError` for a wrong name."""
         SecretRef.parse(f"db://{name}")
@@ -34,7 +39,7 @@ class MasterKeys:
             raise SecretError(f"db://{name}: an empty value is no secret")
         if not self._references:
             raise SecretUnavailable(f"db://{name}: no master key is configured (ADUANA_MASTER_KEYS)")
-        version = max(self._references)
+        version = self.newest
         nonce = os.urandom(_NONCE)
         cipher = await self._cipher(version)
         return SealedSecret(name, version, nonce, cipher.encrypt(nonce, value.encode(), name.encode()))

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from core.holding import NAME, announcement
 from core.keys import Peppers
 from core.settings import Settings
 from core.snapshot import Snapshot, disk
@@ -47,8 +48,9 @@ class SnapshotWatcher:
         """`database_url` is resolved; `on_replace` is called in the event loop with each new snapshot."""
         self.current: Snapshot | None = None
         self.problem: str | None = "the snapshot has not been read yet"  # why it is not being confirmed; None: it is
-        self._listening = conninfo(database_url, application_name="aduana-snapshot", statement_timeout=_ANSWER)
-        self._reading = conninfo(database_url, application_name="aduana-snapshot", statement_timeout=_READ)
+        self._listening = conninfo(database_url, application_name=NAME, statement_timeout=_ANSWER)
+        self._reading = conninfo(database_url, application_name=NAME, statement_timeout=_READ)
+        self._holds = announcement(peppers, settings.master_keys)
         self._settings = settings
         self._peppers = peppers
         self._on_replace = on_replace
@@ -109,6 +111,8 @@ class SnapshotWatcher:
             if not state.ready:
                 self._report(str(state))
                 return
+            # Said on the connection itself: a database URL may bring a name of its own.
+            await connection.execute("SELECT set_config('application_name', %s, false)", (self._holds,))
             await connection.execute(f"LISTEN {CHANNEL}")
             # Another database may answer now, or this one from a backup: equal numbers say nothing until it was read.
             known: int | None = None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deployer.access import DatabaseUrlOption, DataDirOption, Tenant, actor, with_tenant
+from deployer.commands import rotation
 from deployer.errors import USAGE, CommandError
 from deployer.output import JsonFlag, moment, print_json, print_table, say
 
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     secrets.command("set", help=_SET)(_set)
     secrets.command("list", help="List the names of sealed secrets: never their values.")(_list)
     secrets.command("remove", help=_REMOVE)(_remove)
+    secrets.command("rotate", help=rotation.HELP)(rotation.rotate)
     app.add_typer(secrets, name="secrets")
 
 

@@ -170,7 +170,10 @@ async def test_a_watcher_ends_though_postgres_hangs(database_url, tmp_path):
     async with watching(database_url, tmp_path) as watcher:
         with psycopg.connect(database_url) as connection:
             hung = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = 'aduana-snapshot' AND datname = current_database()"
+                """
+                SELECT pid FROM pg_stat_activity
+                 WHERE application_name LIKE 'aduana-snapshot%' AND datname = current_database()
+                """
             ).fetchall()
         for (pid,) in hung:
             os.kill(pid, signal.SIGSTOP)

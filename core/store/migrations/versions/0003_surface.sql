@@ -59,3 +59,10 @@ CREATE INDEX deferred_usage_due ON deferred_usage (due_at) WHERE ended_at IS NUL
 -- Billed units that are no text tokens, by the names that prices have: {"audio_input_token": 120, "image": 2, ...}. Tokens among
 -- them are part of the event's input or output tokens.
 ALTER TABLE usage_events ADD COLUMN units jsonb NOT NULL DEFAULT '{}';
+
+-- Under which pepper proxies bring the keys that they see: what `aduana secrets rotate` says once every proxy holds it.
+CREATE TABLE pepper_rotation (
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    version    integer NOT NULL,
+    since      timestamptz NOT NULL DEFAULT now()
+);
