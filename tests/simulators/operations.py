@@ -15,6 +15,7 @@ from typing import Any
 from openai import OpenAI
 
 MODEL = "gpt-4o"
+HELLO: Any = [{"role": "user", "content": "write 5 tokens"}]
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -79,6 +80,26 @@ class Made:
 
     def new_message(self) -> str:
         return self._client.beta.threads.messages.create(self.thread, role="user", content="x").id
+
+    @cached_property
+    def response(self) -> str:
+        return self.new_response()
+
+    @cached_property
+    def conversation(self) -> str:
+        return self._client.conversations.create(items=[{"role": "user", "content": "hello"}]).id
+
+    def new_response(self, **fields: Any) -> str:
+        made: Any = self._client.responses.create(model=MODEL, input="write 5 tokens", **fields)
+        return made.id
+
+    def new_item(self) -> str:
+        items: Any = [{"type": "message", "role": "user", "content": "x"}]
+        return self._client.conversations.items.create(self.conversation, items=items).data[0].id or ""
+
+    def new_chat(self) -> str:
+        made = self._client.chat.completions.create(model=MODEL, messages=HELLO, store=True, metadata={"of": "tests"})
+        return made.id
 
     def new_voice_consent(self) -> str:
         return self._client.audio.voice_consents.create(name="x", language="en", recording=("a.wav", SOUND)).id
@@ -271,4 +292,54 @@ ASSISTANTS: dict[str, Operation] = {
         thread_id=made.run.thread_id,
     ),
 }
-OPERATIONS: dict[str, Operation] = FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS
+CHAT: dict[str, Operation] = {
+    "chat.completions": lambda client, made: client.chat.completions.create(model=MODEL, messages=HELLO),
+    "chat.completions.list": lambda client, made: client.chat.completions.list(metadata={"of": "tests"}, limit=2),
+    "chat.completions.retrieve": lambda client, made: client.chat.completions.retrieve(made.new_chat()),
+    "chat.completions.update": lambda client, made: client.chat.completions.update(
+        made.new_chat(), metadata={"a": "b"}
+    ),
+    "chat.completions.delete": lambda client, made: client.chat.completions.delete(made.new_chat()),
+    "chat.completions.messages.list": lambda client, made: client.chat.completions.messages.list(made.new_chat()),
+    "completions": lambda client, made: client.completions.create(model="gpt-3.5-turbo-instruct", prompt="Once"),
+    "embeddings": lambda client, made: client.embeddings.create(
+        model="text-embedding-3-small", input="Once", encoding_format="float"
+    ),
+}
+RESPONSES: dict[str, Operation] = {
+    "responses": lambda client, made: client.responses.create(model=MODEL, input="write 5 tokens"),
+    "responses.retrieve": lambda client, made: client.responses.retrieve(made.response),
+    "responses.delete": lambda client, made: client.responses.delete(made.new_response()) or "nothing",
+    "responses.cancel": lambda client, made: client.responses.cancel(made.new_response(background=True)),
+    "responses.input_items.list": lambda client, made: client.responses.input_items.list(made.response),
+    "responses.input_tokens.count": lambda client, made: client.responses.input_tokens.count(model=MODEL, input="x"),
+    "responses.compact": lambda client, made: client.responses.compact(model=MODEL, previous_response_id=made.response),
+    "decisions": lambda client, made: client.decisions.create(
+        model=MODEL,
+        input="The harbor is open.",
+        questions=[
+            {"type": "predicate", "instructions": "Is it open?"},
+            {"type": "choice", "instructions": "Which?", "choices": [{"value": "a"}, {"value": True}], "name": "which"},
+            {"type": "score", "instructions": "How much?", "levels": [{"label": "low"}, {"label": "high"}]},
+        ],
+    ),
+    "conversations.create": lambda client, made: client.conversations.create(
+        metadata={"of": "tests"}, items=[{"role": "user", "content": "hello"}]
+    ),
+    "conversations.retrieve": lambda client, made: client.conversations.retrieve(made.conversation),
+    "conversations.update": lambda client, made: client.conversations.update(made.conversation, metadata={"a": "b"}),
+    "conversations.delete": lambda client, made: client.conversations.delete(client.conversations.create().id),
+    "conversations.items.create": lambda client, made: client.conversations.items.create(
+        made.conversation, items=[{"type": "message", "role": "user", "content": "more"}]
+    ),
+    "conversations.items.list": lambda client, made: client.conversations.items.list(made.conversation),
+    "conversations.items.retrieve": lambda client, made: client.conversations.items.retrieve(
+        made.new_item(), conversation_id=made.conversation
+    ),
+    "conversations.items.delete": lambda client, made: client.conversations.items.delete(
+        made.new_item(), conversation_id=made.conversation
+    ),
+    "models.list": lambda client, made: client.models.list(),
+    "models.retrieve": lambda client, made: client.models.retrieve(MODEL),
+}
+OPERATIONS: dict[str, Operation] = CHAT | RESPONSES | FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.simulators.model_provider import admin, errors, images, responses, speech, transcription
+from tests.simulators.model_provider import admin, decisions, errors, images, speech, transcription
 from tests.simulators.model_provider.chat import chat_completions
 from tests.simulators.model_provider.completions import completions
 from tests.simulators.model_provider.embeddings import embeddings
@@ -17,10 +17,13 @@ from tests.simulators.model_provider.provider import Provider
 from tests.simulators.model_provider.resources import (
     assistants,
     batches,
+    conversations,
     files,
     moderations,
     provenance,
+    response_objects,
     runs,
+    stored_chat,
     threads,
     uploads,
     vector_store_files,
@@ -40,9 +43,10 @@ _OF_MODELS: dict[str, Methods] = {
     **transcription.PATHS,
 }
 _OF_THE_RESOURCE: dict[str, Methods] = {
-    "responses": {"POST": responses.create},
-    "responses/{id}": {"GET": responses.retrieve, "DELETE": responses.delete},
-    "responses/{id}/input_items": {"GET": responses.input_items},
+    **response_objects.PATHS,
+    **stored_chat.PATHS,
+    **conversations.PATHS,
+    **decisions.PATHS,
     "models": {"GET": models},
     "models/{id}": {"GET": model},
     **files.PATHS,

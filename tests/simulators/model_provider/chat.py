@@ -2,11 +2,11 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.simulators.model_provider import azure_filters, errors
+from tests.simulators.model_provider import azure_filters, chat_audio, errors, references
 from tests.simulators.model_provider.drafting import (
     Draft,
     Tool,
@@ -24,6 +24,7 @@ from tests.simulators.model_provider.drafting import (
     usage_of,
 )
 from tests.simulators.model_provider.exchange import Exchange
+from tests.simulators.model_provider.shelf import Kept
 from tests.simulators.model_provider.stream import DONE, EventStream, Failed, Template, event
 from tests.simulators.model_provider.tokens import prompt_texts, reasons
 
@@ -64,8 +65,12 @@ async def chat_completions(exchange: Exchange) -> None:
         thinks=thinks and body.get("reasoning_effort") not in ("none", "minimal"),
     )
     tokenizer = await tokenizer_of(model)
+    if any(isinstance(message.get("content"), list) for message in messages):
+        references.check(exchange.provider, messages)
+    aloud, heard = chat_audio.format_of(body), chat_audio.heard(messages)
     texts, extra = prompt_texts(messages, body.get("tools"))
-    charge = await charge_prompt(exchange, model, texts, extra, "messages", tokenizer)
+    charge = await charge_prompt(exchange, model, texts, extra + heard, "messages", tokenizer)
+    chat_audio.add_heard(charge, heard)
     drafts = [
         draft(
             replace(wish, seed=seed_of(model, messages, body.get("seed"), index)), tokenizer, exchange.faults.body_bytes
@@ -73,7 +78,7 @@ async def chat_completions(exchange: Exchange) -> None:
         for index in range(number)
     ]
     frame = {
-        "id": f"chatcmpl-{secrets.token_hex(14)}",
+        "id": exchange.provider.new_id("chatcmpl-"),
         "created": int(time.time()),
         "model": answered_as(model),
         "system_fingerprint": "fp_simulated",
@@ -81,35 +86,56 @@ async def chat_completions(exchange: Exchange) -> None:
     if not exchange.azure:
         frame["service_tier"] = "default"
     if stream:
-        await _stream(exchange, drafts, frame, with_usage and not exchange.faults.no_usage)
+        await _stream(exchange, drafts, frame, with_usage and not exchange.faults.no_usage, aloud)
+        if body.get("store"):
+            _store(exchange, body, _whole(exchange, drafts, frame, aloud))
         return
     await exchange.think()
     charge.completion_tokens = sum(one.tokens for one in drafts)
     charge.reasoning_tokens = sum(one.reasoning for one in drafts)
-    answer: dict[str, Any] = {
-        **frame,
-        "object": "chat.completion",
-        "choices": [_choice(exchange, index, one) for index, one in enumerate(drafts)],
-    }
-    if not exchange.faults.no_usage:
-        answer["usage"] = usage_of(charge)
-    if exchange.azure:
-        answer["prompt_filter_results"] = azure_filters.OF_PROMPT
+    if aloud:
+        chat_audio.add_said(charge, sum(map(chat_audio.said_tokens, drafts)))
+    answer = _whole(exchange, drafts, frame, aloud)
+    if body.get("store"):
+        _store(exchange, body, answer)
     await exchange.answer(answer)
 
 
-def _choice(exchange: Exchange, index: int, one: Draft) -> dict[str, Any]:
+def _whole(exchange: Exchange, drafts: list[Draft], frame: dict[str, Any], aloud: str | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        **frame,
+        "object": "chat.completion",
+        "choices": [_choice(exchange, index, one, aloud) for index, one in enumerate(drafts)],
+    }
+    if not exchange.faults.no_usage and exchange.charge is not None:
+        answer["usage"] = usage_of(exchange.charge)
+    if exchange.azure:
+        answer["prompt_filter_results"] = azure_filters.OF_PROMPT
+    return answer
+
+
+def _store(exchange: Exchange, body: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    """Keep a completion, with what it answered."""
+    shown = {**answer, "request_id": exchange.seen.id, "metadata": body.get("metadata") or {}}
+    exchange.provider.shelf("chat_completion").add(Kept(shown, inside=body["messages"]))
+
+
+def _choice(exchange: Exchange, index: int, one: Draft, aloud: str | None) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": one.text, "refusal": None, "annotations": []}
     if one.tool is not None:
         function = {"name": one.tool, "arguments": one.text}
         message |= {"content": None, "tool_calls": [{"id": _call_id(), "type": "function", "function": function}]}
+    elif aloud:
+        message |= {"content": None, "audio": chat_audio.shown(exchange.provider, one, aloud)}
     choice = {"index": index, "message": message, "logprobs": None, "finish_reason": one.finish}
     if exchange.azure:
         choice["content_filter_results"] = azure_filters.OF_CHOICE
     return choice
 
 
-async def _stream(exchange: Exchange, drafts: list[Draft], frame: dict[str, Any], with_usage: bool) -> None:
+async def _stream(
+    exchange: Exchange, drafts: list[Draft], frame: dict[str, Any], with_usage: bool, aloud: str | None
+) -> None:
     """The provider's order: Azure's filter results, a role a choice, the text, a finish reason a choice, usage where
     it was asked for.
     """
@@ -136,6 +162,11 @@ async def _stream(exchange: Exchange, drafts: list[Draft], frame: dict[str, Any]
             await stream.event(event(azure_filters.FIRST_EVENT))
         templates: list[Template] = []
         for index, one in enumerate(drafts):
+            if one.tool is None and aloud:
+                begun = {"id": exchange.provider.new_id("audio_"), "transcript": ""}
+                await stream.event(event(chunk(index, {"role": "assistant", "audio": begun})))
+                templates.append(Template(chunk(index, {"audio": {"transcript": Template.MARK}})))
+                continue
             if one.tool is None:
                 await stream.event(event(chunk(index, {"role": "assistant", "content": "", "refusal": None})))
                 templates.append(Template(chunk(index, {"content": Template.MARK})))
@@ -151,6 +182,8 @@ async def _stream(exchange: Exchange, drafts: list[Draft], frame: dict[str, Any]
                     text, size = one.pieces[position]
                     await stream.chunk(template.filled(text), size)
         for index, one in enumerate(drafts):
+            if aloud and one.tool is None:
+                await _say(exchange, stream, chunk, index, one, aloud)
             await stream.event(event(chunk(index, {}, one.finish)))
         if with_usage:
             await stream.event(event({**frame, "choices": [], "usage": usage_of(charge)}))
@@ -158,6 +191,16 @@ async def _stream(exchange: Exchange, drafts: list[Draft], frame: dict[str, Any]
         await stream.end()
     except Failed:
         await stream.fail(event(FAILURE))
+
+
+async def _say(
+    exchange: Exchange, stream: EventStream, chunk: Callable[..., dict[str, Any]], index: int, one: Draft, aloud: str
+) -> None:
+    assert exchange.charge is not None
+    chat_audio.add_said(exchange.charge, chat_audio.said_tokens(one))
+    shown = chat_audio.shown(exchange.provider, one, aloud)
+    await stream.chunk(event(chunk(index, {"audio": {"data": shown["data"]}})), 0)
+    await stream.event(event(chunk(index, {"audio": {"expires_at": shown["expires_at"]}})))
 
 
 def _call_id() -> str:

@@ -1,6 +1,5 @@
 """The older completions, streamed and not."""
 
-import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +45,7 @@ async def completions(exchange: Exchange) -> None:
         for index in range(number)
     ]
     frame = {
-        "id": f"cmpl-{secrets.token_hex(14)}",
+        "id": exchange.provider.new_id("cmpl-"),
         "object": "text_completion",
         "created": int(time.time()),
         "model": answered_as(model),

@@ -265,14 +265,18 @@ def streaming(body: Mapping[str, Any]) -> tuple[bool, bool]:
 
 def usage_of(charge: Charge) -> dict[str, Any]:
     """The charge as chat and completions report it."""
+    units = charge.units or {}
     return {
         "prompt_tokens": charge.prompt_tokens,
         "completion_tokens": charge.completion_tokens,
         "total_tokens": charge.prompt_tokens + charge.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": charge.cached_tokens, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": charge.cached_tokens,
+            "audio_tokens": units.get("audio_input_token", 0),
+        },
         "completion_tokens_details": {
             "reasoning_tokens": charge.reasoning_tokens,
-            "audio_tokens": 0,
+            "audio_tokens": units.get("audio_output_token", 0),
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },

@@ -1,10 +1,8 @@
-"""The simulated provider's memory: configuration, faults at work, bill, journal, prompt cache, stored responses."""
+"""The simulated provider's memory: configuration, faults at work, bill, journal, prompt cache, objects."""
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from tests.simulators.model_provider import errors, tokens
 from tests.simulators.model_provider.bill import Bill, Journal
@@ -30,7 +28,6 @@ _WINDOWS = (
     ("text-embedding-", 8_192),
 )
 _WINDOW = 128_000
-_STORED = 10_000
 
 # What `GET /v1/models` shows where none are configured.
 CATALOGUE = (
@@ -68,7 +65,6 @@ class Provider:
         self.bill = Bill()
         self.journal = Journal(configuration.remembered_requests)
         self.prompts = PromptCache()
-        self.responses: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._shelves: dict[str, Shelf] = {}
         self._at_work: set[asyncio.Task[None]] = set()
 
@@ -124,12 +120,6 @@ class Provider:
         if deployments and deployment not in deployments:
             raise errors.no_deployment()
         return self.model(deployments.get(deployment, deployment))
-
-    def remember(self, response_id: str, stored: dict[str, Any]) -> None:
-        """Store a response; the oldest are dropped."""
-        self.responses[response_id] = stored
-        while len(self.responses) > _STORED:
-            self.responses.popitem(last=False)
 
 
 def window_of(model: Model) -> int:

@@ -10,6 +10,11 @@ from tests.simulators.model_provider.drafting import Draft
 from tests.simulators.model_provider.exchange import Exchange
 from tests.simulators.model_provider.stream import EventStream, Failed
 
+_PROBLEM = {
+    "code": "server_error",
+    "message": "The server had an error while processing your request. Sorry about that!",
+}
+
 
 def finished(
     response: Mapping[str, Any], output: list[dict[str, Any]], drafted: Draft, charge: Charge, *, with_usage: bool
@@ -39,9 +44,14 @@ def usage_of(charge: Charge) -> dict[str, Any]:
 class _Events:
     """Numbers and frames events."""
 
-    def __init__(self, stream: EventStream) -> None:
+    def __init__(self, stream: EventStream, after: int = -1) -> None:
         self._stream = stream
         self._number = 0
+        self._after = after  # the last one that the caller has
+
+    @property
+    def _past(self) -> bool:
+        return self._number > self._after
 
     def _framed(self, kind: str, fields: dict[str, Any]) -> bytes:
         value = {"type": kind, "sequence_number": self._number, **fields}
@@ -49,10 +59,16 @@ class _Events:
         return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(value) + b"\n\n"
 
     async def send(self, kind: str, **fields: Any) -> None:
-        await self._stream.event(self._framed(kind, fields))
+        due = self._past
+        framed = self._framed(kind, fields)
+        if due:
+            await self._stream.event(framed)
 
     async def chunk(self, kind: str, tokens: int, **fields: Any) -> None:
-        await self._stream.chunk(self._framed(kind, fields), tokens)
+        due = self._past
+        framed = self._framed(kind, fields)
+        if due:
+            await self._stream.chunk(framed, tokens)
 
     async def fail(self, kind: str, **fields: Any) -> None:
         await self._stream.fail(self._framed(kind, fields))
@@ -71,25 +87,43 @@ async def stream_response(
     try:
         await events.send("response.created", response=response)
         await events.send("response.in_progress", response=response)
-        for index, item in enumerate(output):
-            if item["type"] == "reasoning":
-                await events.send("response.output_item.added", output_index=index, item=item)
-            elif item["type"] == "function_call":
-                await _function_call(events, index, item, drafted)
-            else:
-                await _message(events, index, item, drafted)
-            await events.send("response.output_item.done", output_index=index, item=item)
+        await _items(events, output, drafted)
         completed = finished(response, output, drafted, charge, with_usage=not exchange.faults.no_usage)
         await events.send(f"response.{completed['status']}", response=completed)
         await stream.end()
     except Failed:
-        problem = {
-            "code": "server_error",
-            "message": "The server had an error while processing your request. Sorry about that!",
-        }
-        await events.fail("response.failed", response={**response, "status": "failed", "error": problem})
+        await events.fail("response.failed", response={**response, "status": "failed", "error": _PROBLEM})
         return None
     return completed
+
+
+async def stream_made(exchange: Exchange, response: dict[str, Any], drafted: Draft, *, after: int = -1) -> None:
+    """Stream a response that was made in the background, from the event behind number `after` on."""
+    stream = EventStream(exchange)
+    events = _Events(stream, after)
+    begun = {**response, "status": "queued", "output": [], "usage": None, "error": None, "incomplete_details": None}
+    await stream.start()
+    try:
+        await events.send("response.created", response=begun)
+        await events.send("response.queued", response=begun)
+        await events.send("response.in_progress", response={**begun, "status": "in_progress"})
+        await _items(events, response["output"], drafted)
+        if response["status"] in ("completed", "incomplete", "failed"):
+            await events.send(f"response.{response['status']}", response=response)
+        await stream.end()
+    except Failed:
+        await events.fail("response.failed", response={**begun, "status": "failed", "error": _PROBLEM})
+
+
+async def _items(events: _Events, output: list[dict[str, Any]], drafted: Draft) -> None:
+    for index, item in enumerate(output):
+        if item["type"] == "reasoning":
+            await events.send("response.output_item.added", output_index=index, item=item)
+        elif item["type"] == "function_call":
+            await _function_call(events, index, item, drafted)
+        else:
+            await _message(events, index, item, drafted)
+        await events.send("response.output_item.done", output_index=index, item=item)
 
 
 async def _function_call(events: _Events, index: int, item: dict[str, Any], drafted: Draft) -> None:

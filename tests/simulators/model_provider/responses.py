@@ -1,14 +1,14 @@
-"""The Responses API: create (streamed and not), retrieve, delete, list a stored one's input."""
+"""The Responses API: a response is made at once, as a stream, or in the background."""
 
-import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tests.simulators.model_provider import errors
+from tests.simulators.model_provider.bill import Charge
 from tests.simulators.model_provider.drafting import (
     Draft,
-    Tool,
     Wish,
     answered_as,
     charge_prompt,
@@ -18,12 +18,23 @@ from tests.simulators.model_provider.drafting import (
     seed_of,
     tokenizer_of,
 )
-from tests.simulators.model_provider.errors import ApiError
 from tests.simulators.model_provider.exchange import Exchange
-from tests.simulators.model_provider.response_stream import finished, stream_response
+from tests.simulators.model_provider.provider import Provider
+from tests.simulators.model_provider.response_input import (
+    Asked,
+    must_call,
+    new_call_id,
+    read,
+    schema_of,
+    stored,
+    tools_of,
+)
+from tests.simulators.model_provider.response_stream import finished, stream_made, stream_response
+from tests.simulators.model_provider.shelf import Kept
 from tests.simulators.model_provider.tokens import prompt_texts, reasons
 
 _KEPT_AS_ASKED: dict[str, Any] = {
+    "background": False,
     "instructions": None,
     "max_output_tokens": None,
     "max_tool_calls": None,
@@ -41,29 +52,38 @@ _KEPT_AS_ASKED: dict[str, Any] = {
     "truncation": "disabled",
     "user": None,
 }
+_WAIT = 0.02
+
+
+@dataclass(slots=True)
+class Behind:
+    """What the provider knows of a stored response."""
+
+    items: list[dict[str, Any]]
+    """Its input."""
+    messages: list[dict[str, Any]]
+    """What the next one continues."""
+    drafted: Draft
 
 
 async def create(exchange: Exchange) -> None:
     """POST .../responses."""
     body = exchange.json()
     model = exchange.model(body)
-    items = _items(body)
-    if body.get("background"):
-        raise errors.wrong_value(
-            "background", "The simulator answers no response in the background.", "unsupported_parameter"
-        )
-    messages = [*_earlier(exchange, body), *items]
-    instructed = (
-        [{"role": "system", "content": body["instructions"]}, *messages] if body.get("instructions") else messages
-    )
+    asked = read(exchange.provider, body)
+    if body.get("background") and body.get("store") is False:
+        raise errors.wrong_value("background", "Background mode requires 'store' to be true.", "unsupported_parameter")
+    instructed = asked.messages
+    if body.get("instructions"):
+        instructed = [{"role": "system", "content": body["instructions"]}, *instructed]
     thinks = reasons(model.name)
     effort = (body.get("reasoning") or {}).get("effort") if isinstance(body.get("reasoning"), dict) else None
     wish = Wish(
-        prompt=last_of_user(messages),
+        prompt=last_of_user(asked.messages),
         limit=limit_of(body, "max_output_tokens"),
-        tools=[] if body.get("tool_choice") == "none" else _tools(body),
-        must_call=_must_call(body.get("tool_choice")),
-        schema=_schema(body.get("text")),
+        tools=[] if body.get("tool_choice") == "none" else tools_of(body),
+        must_call=must_call(body.get("tool_choice")),
+        schema=schema_of(body.get("text")),
         thinks=thinks and effort not in ("none", "minimal"),
         seed=seed_of(model, instructed, None, 0),
     )
@@ -71,8 +91,11 @@ async def create(exchange: Exchange) -> None:
     texts, extra = prompt_texts(instructed, body.get("tools"))
     charge = await charge_prompt(exchange, model, texts, extra, "input", tokenizer)
     drafted = draft(wish, tokenizer, exchange.faults.body_bytes)
-    response = _begun(body, answered_as(model), effort if thinks else None)
-    output = _output(drafted, thinks)
+    response = _begun(exchange.provider, body, answered_as(model), effort if thinks else None, asked)
+    output = _output(exchange.provider, drafted, thinks)
+    if body.get("background"):
+        await _in_background(exchange, response, output, drafted, asked, stream=bool(body.get("stream")))
+        return
     if body.get("stream"):
         completed = await stream_response(exchange, response, output, drafted)
     else:
@@ -80,53 +103,95 @@ async def create(exchange: Exchange) -> None:
         charge.completion_tokens = drafted.tokens
         charge.reasoning_tokens = drafted.reasoning
         completed = finished(response, output, drafted, charge, with_usage=not exchange.faults.no_usage)
-    if completed is not None and completed["store"]:
-        exchange.provider.remember(
-            completed["id"], {"response": completed, "input": items, "messages": [*messages, *output]}
-        )
+    if completed is not None:
+        _remember(exchange.provider, completed, drafted, asked)
     if not body.get("stream"):
         await exchange.answer(completed)
 
 
-async def retrieve(exchange: Exchange) -> None:
-    """GET .../responses/{id}."""
-    await exchange.answer(_stored(exchange)["response"])
+async def _in_background(
+    exchange: Exchange,
+    response: dict[str, Any],
+    output: list[dict[str, Any]],
+    drafted: Draft,
+    asked: Asked,
+    *,
+    stream: bool,
+) -> None:
+    """Answer that it is queued; it is worked on and billed whether or not the caller stays."""
+    provider, charge = exchange.provider, exchange.charge
+    assert charge is not None
+    exchange.charge = None
+    response["status"] = "queued"
+    kept = _keep(provider, response, drafted, asked)
+    begun = dict(response)
+    ends_as = exchange.faults.ends_as or "completed"
+
+    async def work() -> None:
+        _finish(provider, kept, output, charge, asked, ends_as)
+
+    await provider.later(exchange.ready_after, work)
+    if not stream:
+        await exchange.answer(begun)
+        return
+    await exchange.think()
+    while kept.shown["status"] in ("queued", "in_progress"):
+        await exchange.pause(_WAIT)
+    await stream_made(exchange, kept.shown, drafted)
 
 
-async def delete(exchange: Exchange) -> None:
-    """DELETE .../responses/{id}."""
-    response_id = _stored(exchange)["response"]["id"]
-    del exchange.provider.responses[response_id]
-    await exchange.answer({"id": response_id, "object": "response", "deleted": True})
+def _finish(
+    provider: Provider, kept: Kept, output: list[dict[str, Any]], charge: Charge, asked: Asked, ends_as: str
+) -> None:
+    if kept.shown["status"] != "queued":
+        return
+    if ends_as in ("failed", "cancelled"):
+        kept.shown["status"] = ends_as
+        if ends_as == "failed":
+            kept.shown["error"] = {"code": "server_error", "message": "The response could not be generated."}
+        return
+    drafted: Draft = kept.inside.drafted
+    charge.completion_tokens, charge.reasoning_tokens = drafted.tokens, drafted.reasoning
+    kept.shown |= finished(kept.shown, output, drafted, charge, with_usage=True)
+    provider.bill.add(charge, broken_off=False)
+    _follow_up(provider, kept, asked)
 
 
-async def input_items(exchange: Exchange) -> None:
-    """GET .../responses/{id}/input_items: latest first, as the provider lists them."""
-    stored = _stored(exchange)
-    shown = [
-        {
-            "id": f"msg_{stored['response']['id'][5:]}{number}",
-            "type": "message",
-            "status": "completed",
-            **item,
-            "content": _input_parts(item),
-        }
-        if "role" in item
-        else {"id": f"item_{stored['response']['id'][5:]}{number}", **item}
-        for number, item in enumerate(stored["input"])
-    ][::-1]
-    first, last = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
-    await exchange.answer({"object": "list", "data": shown, "first_id": first, "last_id": last, "has_more": False})
+def _remember(provider: Provider, completed: dict[str, Any], drafted: Draft, asked: Asked) -> None:
+    if completed["store"]:
+        _follow_up(provider, _keep(provider, completed, drafted, asked), asked)
+    elif asked.conversation is not None:
+        _converse(provider, asked, [stored(provider, item) for item in asked.items], completed["output"])
 
 
-def _begun(body: Mapping[str, Any], model: str, effort: str | None) -> dict[str, Any]:
-    asked = {name: default if body.get(name) is None else body[name] for name, default in _KEPT_AS_ASKED.items()}
-    return {
-        "id": f"resp_{secrets.token_hex(24)}",
+def _keep(provider: Provider, response: dict[str, Any], drafted: Draft, asked: Asked) -> Kept:
+    items = [stored(provider, item) for item in asked.items]
+    return provider.shelf("response").add(Kept(response, inside=Behind(items, asked.messages, drafted)))
+
+
+def _follow_up(provider: Provider, kept: Kept, asked: Asked) -> None:
+    """What comes after a response can name its items and continue from it."""
+    output: list[dict[str, Any]] = kept.shown["output"]
+    for item in output:
+        provider.shelf("item").add(Kept(item))
+    kept.inside.messages = [*asked.messages, *output]
+    if asked.conversation is not None:
+        _converse(provider, asked, kept.inside.items, output)
+
+
+def _converse(provider: Provider, asked: Asked, items: list[dict[str, Any]], output: list[dict[str, Any]]) -> None:
+    assert asked.conversation is not None
+    for item in (*items, *output):
+        asked.conversation.part("item").add(Kept(item))
+
+
+def _begun(provider: Provider, body: Mapping[str, Any], model: str, effort: str | None, asked: Asked) -> dict[str, Any]:
+    kept = {name: default if body.get(name) is None else body[name] for name, default in _KEPT_AS_ASKED.items()}
+    response = {
+        "id": provider.new_id("resp_"),
         "object": "response",
         "created_at": int(time.time()),
         "status": "in_progress",
-        "background": False,
         "error": None,
         "incomplete_details": None,
         "model": model,
@@ -135,103 +200,31 @@ def _begun(body: Mapping[str, Any], model: str, effort: str | None) -> dict[str,
         "service_tier": "default",
         "text": body.get("text") or {"format": {"type": "text"}},
         "usage": None,
-        **asked,
+        **kept,
     }
+    if asked.conversation is not None:
+        response["conversation"] = {"id": asked.conversation.shown["id"]}
+    return response
 
 
-def _output(drafted: Draft, thinks: bool) -> list[dict[str, Any]]:
+def _output(provider: Provider, drafted: Draft, thinks: bool) -> list[dict[str, Any]]:
     status = "incomplete" if drafted.finish == "length" else "completed"
     output: list[dict[str, Any]] = []
     if thinks:
-        output.append({"id": f"rs_{secrets.token_hex(24)}", "type": "reasoning", "summary": []})
+        output.append({"id": provider.new_id("rs_"), "type": "reasoning", "summary": []})
     if drafted.tool is not None:
         output.append(
             {
-                "id": f"fc_{secrets.token_hex(24)}",
+                "id": provider.new_id("fc_"),
                 "type": "function_call",
                 "status": status,
                 "arguments": drafted.text,
-                "call_id": f"call_{secrets.token_hex(12)}",
+                "call_id": new_call_id(),
                 "name": drafted.tool,
             }
         )
     elif drafted.pieces or not thinks:
         text = {"type": "output_text", "annotations": [], "logprobs": [], "text": drafted.text}
-        message_id = f"msg_{secrets.token_hex(24)}"
+        message_id = provider.new_id("msg_")
         output.append({"id": message_id, "type": "message", "status": status, "role": "assistant", "content": [text]})
     return output
-
-
-def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    given = body.get("input")
-    if given is None:
-        raise errors.missing("input")
-    if isinstance(given, str):
-        return [{"role": "user", "content": given}]
-    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        raise errors.wrong_type("input", "one of a string or array of input items")
-    return [_item(item) for item in given]
-
-
-def _item(item: dict[str, Any]) -> dict[str, Any]:
-    """An input item, with what counts as its text where a message has it."""
-    if item.get("type") == "function_call_output":
-        return {**item, "role": "tool", "content": item.get("output")}
-    if item.get("type") == "function_call":
-        return {**item, "role": "assistant", "content": f"{item.get('name', '')}{item.get('arguments', '')}"}
-    return item
-
-
-def _input_parts(item: Mapping[str, Any]) -> Any:
-    content = item.get("content")
-    return [{"type": "input_text", "text": content}] if isinstance(content, str) else content
-
-
-def _earlier(exchange: Exchange, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    previous = body.get("previous_response_id")
-    if previous is None:
-        return []
-    stored = exchange.provider.responses.get(previous)
-    if stored is None:
-        raise ApiError(
-            400,
-            f"Previous response with id '{previous}' not found.",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
-    return [_item(message) for message in stored["messages"]]
-
-
-def _stored(exchange: Exchange) -> dict[str, Any]:
-    wanted = exchange.path_params["id"]
-    stored = exchange.provider.responses.get(wanted)
-    if stored is None:
-        raise ApiError(404, f"Response with id '{wanted}' not found.")
-    return stored
-
-
-def _tools(body: Mapping[str, Any]) -> list[Tool]:
-    tools = body.get("tools")
-    if tools is None:
-        return []
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-        raise errors.wrong_type("tools", "an array of objects")
-    functions = [tool for tool in tools if tool.get("type") == "function"]
-    if not all(isinstance(tool.get("name"), str) for tool in functions):
-        raise errors.missing("tools[0].name")
-    return [Tool(tool["name"], tool.get("parameters")) for tool in functions]
-
-
-def _must_call(choice: Any) -> str | None:
-    if choice == "required":
-        return "*"
-    return str(choice["name"]) if isinstance(choice, dict) and choice.get("name") else None
-
-
-def _schema(text: Any) -> Any:
-    wanted = text.get("format") if isinstance(text, dict) else None
-    if not isinstance(wanted, dict):
-        return None
-    if wanted.get("type") == "json_schema":
-        return wanted.get("schema") or True
-    return True if wanted.get("type") == "json_object" else None
