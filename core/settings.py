@@ -49,6 +49,9 @@ class Settings:
     azure_credential: Literal["managed_identity", "workload_identity", "environment", "default"] = "managed_identity"
     azure_client_id: str | None = None  # of the identity that is meant where none is named; None: the system's
     key_vault_url: str = "https://{vault}.vault.azure.net"
+    entra_tenant_id: str | None = None  # whose access tokens callers may send; None: nobody's
+    entra_audience: tuple[str, ...] = ()  # that those tokens must be for: this gateway's own registration
+    entra_authority: str = "https://login.microsoftonline.com"
     max_body_bytes: int = 32 * 1024 * 1024  # of a JSON request
     header_timeout: float = 30.0  # seconds for a caller to send a request's head
     body_timeout: float = 30.0  # seconds between two pieces of a caller's body
@@ -56,7 +59,7 @@ class Settings:
     drain_timeout: float = 30.0  # seconds for streams in flight after SIGTERM
     upstream_timeouts: Timeouts = Timeouts()
     max_connections: int = 1000  # to one upstream, from one process
-    ca_bundle: Path | None = None  # a private CA for upstreams
+    ca_bundle: Path | None = None  # a private CA for upstreams and the Entra authority
     lease_seconds: float = 60.0  # a call whose proxy was not heard for so long is an orphan
     redis_timeout: float = 1.0  # seconds before an unanswered Redis counts as lost
     ledger_buffer_calls: int = 100_000  # calls that one process keeps until Postgres has them
@@ -73,6 +76,11 @@ class Settings:
         if missing:
             raise SettingsError(f"{missing[0].name} is not set; allowed: {missing[0].allowed}")
         values = {variable.field: variable.read(given[name]) for name, variable in VARIABLES.items() if name in given}
+        if ("entra_tenant_id" in values) != ("entra_audience" in values):
+            raise SettingsError(
+                "ADUANA_ENTRA_TENANT_ID and ADUANA_ENTRA_AUDIENCE go together: without the audience any token of the tenant "
+                "would do, without the tenant none can be verified"
+            )
         timeouts = Timeouts(**{one.field: values.pop(one.field) for one in _TIMEOUTS if one.field in values})
         return cls(**values, upstream_timeouts=timeouts)
 
@@ -151,6 +159,36 @@ def _vault_url(text: str) -> str:
     return text.rstrip("/")
 
 
+# Services of Microsoft: who could send us their tokens could be sent ours, and a token for the models would let in here.
+_NOT_OURS = re.compile(
+    r"(api://|https?://)?([a-z0-9.-]+\.)?(azure\.(com|us|cn|net)|microsoft\.(com|us)|windows\.net)(:[0-9]+)?(/.*)?"
+    r"|(api://)?(7d312290-28c8-473c-a0ed-8e53749b6d6d"  # Cognitive Services
+    r"|18a66f5f-dbdf-4c17-9dd7-1634712a9cbe"  # Azure AI (ai.azure.com)
+    r"|797f4846-ba00-4fd7-ba43-dac1f8f63013"  # Azure Resource Manager
+    r"|00000003-0000-0000-c000-000000000000)/?",  # Microsoft Graph
+    re.IGNORECASE,
+)
+
+
+def _audiences(text: str) -> tuple[str, ...]:
+    audiences = tuple(part.strip() for part in text.split(","))
+    for audience in audiences:
+        if (
+            not re.fullmatch(r"[!-~]{1,255}", audience)
+            or audience.endswith("/.default")
+            or _NOT_OURS.fullmatch(audience)
+        ):
+            raise ValueError
+    return audiences
+
+
+def _authority(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError
+    return f"https://{parts.netloc.lower()}"
+
+
 def _early_reference(text: str) -> str:
     """A reference that can be read before the database: `db://` is not."""
     if SecretRef.parse(text).scheme == "db":
@@ -193,6 +231,13 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     ),
     "azure_client_id": (_client_id, "a client id, such as 00000000-0000-0000-0000-000000000000"),
     "key_vault_url": (_vault_url, "an https URL with {vault} in place of a vault's name"),
+    "entra_tenant_id": (_client_id, "the tenant's id, such as 00000000-0000-0000-0000-000000000000"),
+    "entra_audience": (
+        _audiences,
+        "application ids or App ID URIs of the gateway's own registration, with commas between them; never those of "
+        "Cognitive Services or another service of Microsoft, and not a scope",
+    ),
+    "entra_authority": (_authority, "https://host, without a path"),
     "max_body_bytes": (_count, _COUNT + " (bytes)"),
     "header_timeout": (_seconds, _SECONDS),
     "body_timeout": (_seconds, _SECONDS),

@@ -18,11 +18,12 @@ from core.settings import Settings
 from core.snapshot import Caller, Route, Snapshot
 from proxy.admission import Admitter
 from proxy.answering import AnswerBroken
-from proxy.authentication import authenticate_caller
+from proxy.authentication import authenticate_caller, verify_caller
 from proxy.bodies import JsonBody
 from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint
+from proxy.entra.tokens import EntraTokens
 from proxy.errors import Refusal, method_not_allowed, not_ready
 from proxy.forwarding import Forwarder, Outbound
 from proxy.headers import Headers, RequestHead, read_request_head
@@ -54,12 +55,16 @@ class Gateway:
     settlement: Settlement
     metrics: Metrics
     objects: Objects
+    tokens: EntraTokens | None = None  # None: no Entra ID tenant is configured
     routes: RouteTable | None = None  # of the snapshot in force; None until there is one
     out_of_service: str | None = None  # why no call can be served now
 
     def replace_snapshot(self, snapshot: Snapshot) -> None:
         """From here on every new call sees this snapshot."""
         self.routes = RouteTable(snapshot)
+
+    def snapshot(self) -> Snapshot:
+        return self.route_table().snapshot
 
     def route_table(self) -> RouteTable:
         routes = self.routes
@@ -136,7 +141,10 @@ class CallEndpoint:
             raise method_not_allowed(scope["method"], scope["path"], allow=b"POST")
         routes = gateway.route_table()
         now = time.time()
-        caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, now)
+        caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, gateway.tokens, now)
+        if caller is None:
+            caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
+            routes = gateway.route_table()
         data = await read_body(receive, head, gateway.settings.max_body_bytes)
         body = JsonBody(data)
         path_params = scope.get("path_params")  # none where the path is literal

@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from core.snapshot import Caller, Route, Snapshot
-from proxy.authentication import authenticate_caller
+from proxy.authentication import authenticate_caller, verify_caller
 from proxy.calls import Gateway
 from proxy.errors import unknown_model
 from proxy.headers import read_request_head
@@ -17,17 +17,20 @@ def catalogue(gateway: Gateway) -> APIRouter:
     """The routes that list and describe models."""
     router = APIRouter()
 
-    def enter(request: Request) -> tuple[Snapshot, Caller]:
+    async def enter(request: Request) -> tuple[Snapshot, Caller]:
         snapshot = gateway.route_table().snapshot
         head = read_request_head(request.headers.raw)
-        return snapshot, authenticate_caller(head.credential, snapshot, gateway.peppers, time.time())
+        caller = authenticate_caller(head.credential, snapshot, gateway.peppers, gateway.tokens, time.time())
+        if caller is None:
+            caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
+        return snapshot, caller
 
     # Azure's dated surface takes api-version; it changes nothing here.
     @router.get("/v1/models")
     @router.get("/openai/models")
     @router.get("/openai/v1/models")
     async def list_models(request: Request) -> Response:
-        snapshot, caller = enter(request)
+        snapshot, caller = await enter(request)
         models = [_model(snapshot.routes[name]) for name in sorted(snapshot.routes) if caller.policy.allows_model(name)]
         return _json({"object": "list", "data": models})
 
@@ -35,7 +38,7 @@ def catalogue(gateway: Gateway) -> APIRouter:
     @router.get("/openai/models/{model:path}")
     @router.get("/openai/v1/models/{model:path}")
     async def retrieve_model(model: str, request: Request) -> Response:
-        snapshot, caller = enter(request)
+        snapshot, caller = await enter(request)
         route = snapshot.routes.get(model)
         if route is None or not caller.policy.allows_model(model):
             raise unknown_model(model)

@@ -23,6 +23,7 @@ from proxy.app import build_app
 from proxy.calls import Gateway
 from proxy.caps import Caps
 from proxy.credentials import Credentials
+from proxy.entra.tokens import EntraTokens
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
@@ -81,8 +82,17 @@ class Service:
         admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
         caps = Caps(self._tokenizer)
         self._objects = _objects(ledger, database_url)
+        self._tokens = EntraTokens(settings) if settings.entra_tenant_id is not None else None
         self._gateway = Gateway(
-            settings, peppers, caps, admitter, forwarder, self._settlement, self.metrics, self._objects
+            settings,
+            peppers,
+            caps,
+            admitter,
+            forwarder,
+            self._settlement,
+            self.metrics,
+            self._objects,
+            self._tokens,
         )
         self._priming = _priming(ledger, database_url)
         self._rehashing = Rehashing(database_url, peppers) if len(list(peppers)) > 1 else None
@@ -129,6 +139,8 @@ class Service:
             self._run(self._priming.run())
         if self._rehashing is not None:
             self._run(self._rehashing.run())
+        if self._tokens is not None:
+            self._run(self._tokens.run())
         # What is here now stays: the collector need not look at it again, and calls leave few cycles behind.
         gc.collect()
         gc.freeze()
@@ -148,6 +160,8 @@ class Service:
                 await self._sole.release()
             self._identities.close()
             await self._client.close()
+            if self._tokens is not None:
+                await self._tokens.close()
             await self._tokenizer.close()
 
     def _replace_snapshot(self, snapshot: Snapshot) -> None:
@@ -212,6 +226,8 @@ class Service:
         gauge("aduana_ledger_connected", "1 while records reach Redis or the spool", lambda: float(ledger.connected))
         gauge("aduana_ledger_unacknowledged", "Calls held until Postgres has them", lambda: ledger.unacknowledged)
         gauge("aduana_ledger_buffer_calls", "The most calls that are held", lambda: self._settings.ledger_buffer_calls)
+        if (tokens := self._tokens) is not None:
+            gauge("aduana_entra_keys_age_seconds", "Since signing keys were fetched", lambda: tokens.keys_age)
         gauge("aduana_ledger_dropped", "Calls let through unrecorded", lambda: ledger.dropped)
 
 

@@ -13,6 +13,7 @@ from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
 from deployer.local.valkey import ValkeyServer
 from tests.shared_postgres import TEMPLATE, shared_postgres
 from tests.simulators.fixtures import (  # noqa: F401
+    entra_tenant,
     fresh_simulator,
     key_vault,
     managed_identity,

@@ -26,6 +26,9 @@ def test_every_variable_sets_its_field():
         "ADUANA_AZURE_CREDENTIAL": "default",
         "ADUANA_AZURE_CLIENT_ID": "7F1C2B6E-3A44-4F0C-9B1D-2A5C8E9F0A11",
         "ADUANA_KEY_VAULT_URL": "https://{vault}.vault.azure.cn/",
+        "ADUANA_ENTRA_TENANT_ID": "AAAABBBB-0000-CCCC-1111-DDDD2222EEEE",
+        "ADUANA_ENTRA_AUDIENCE": "api://gateway, 11112222-3333-4444-5555-666677778888",
+        "ADUANA_ENTRA_AUTHORITY": "https://login.microsoftonline.us/",
         "ADUANA_MAX_BODY_BYTES": "1048576",
         "ADUANA_HEADER_TIMEOUT": "2",
         "ADUANA_BODY_TIMEOUT": "3",
@@ -58,6 +61,9 @@ def test_every_variable_sets_its_field():
         azure_credential="default",
         azure_client_id="7f1c2b6e-3a44-4f0c-9b1d-2a5c8e9f0a11",
         key_vault_url="https://{vault}.vault.azure.cn",
+        entra_tenant_id="aaaabbbb-0000-cccc-1111-dddd2222eeee",
+        entra_audience=("api://gateway", "11112222-3333-4444-5555-666677778888"),
+        entra_authority="https://login.microsoftonline.us",
         max_body_bytes=1048576,
         header_timeout=2.0,
         body_timeout=3.0,
@@ -86,6 +92,23 @@ def test_every_variable_sets_its_field():
         ("ADUANA_MAX_CONNECTIONS", "-1", "'-1' is wrong"),
         ("ADUANA_AZURE_CLIENT_ID", "contoso", "'contoso' is wrong; allowed: a client id"),
         ("ADUANA_KEY_VAULT_URL", "https://kv.vault.azure.net", "allowed: an https URL with {vault}"),
+        ("ADUANA_ENTRA_TENANT_ID", "contoso.onmicrosoft.com", "the tenant's id"),
+        ("ADUANA_ENTRA_TENANT_ID", "common", "the tenant's id"),
+        ("ADUANA_ENTRA_AUDIENCE", "https://cognitiveservices.azure.com", "never those of Cognitive Services"),
+        (
+            "ADUANA_ENTRA_AUDIENCE",
+            "api://gateway,https://cognitiveservices.azure.com/",
+            "never those of Cognitive Services",
+        ),
+        ("ADUANA_ENTRA_AUDIENCE", "https://CognitiveServices.azure.us/.default", "never those of Cognitive Services"),
+        ("ADUANA_ENTRA_AUDIENCE", "cognitiveservices.azure.cn", "never those of Cognitive Services"),
+        ("ADUANA_ENTRA_AUDIENCE", "7D312290-28c8-473c-a0ed-8e53749b6d6d", "never those of Cognitive Services"),
+        ("ADUANA_ENTRA_AUDIENCE", "https://ai.azure.com", "another service of Microsoft"),
+        ("ADUANA_ENTRA_AUDIENCE", "https://graph.microsoft.com", "another service of Microsoft"),
+        ("ADUANA_ENTRA_AUDIENCE", "api://gateway/.default", "not a scope"),
+        ("ADUANA_ENTRA_AUDIENCE", "api://a,,api://b", "with commas between"),
+        ("ADUANA_ENTRA_AUTHORITY", "http://login.microsoftonline.com", "https://host"),
+        ("ADUANA_ENTRA_AUTHORITY", "https://login.microsoftonline.com/contoso", "without a path"),
         ("ADUANA_KEY_VAULT_URL", "http://{vault}.vault.azure.net", "allowed: an https URL"),
         ("ADUANA_ON_LEDGER_FULL", "drop", "allowed: refuse or allow"),
         ("ADUANA_MEMORY_MODE_PER_REPLICA", "1", "allowed: true or false"),
@@ -126,6 +149,12 @@ def test_a_missing_database_is_named():
         Settings.from_environment({})
 
 
+@pytest.mark.parametrize("name", ["ADUANA_ENTRA_TENANT_ID", "ADUANA_ENTRA_AUDIENCE"])
+def test_a_tenant_and_an_audience_are_set_together(name: str):
+    with pytest.raises(SettingsError, match="go together"):
+        Settings.from_environment(URL | {name: "11112222-3333-4444-5555-666677778888"})
+
+
 def test_an_empty_variable_counts_as_not_set():
     assert Settings.from_environment(URL | {"ADUANA_REDIS_URL": "", "ADUANA_CA_BUNDLE": " "}).redis_url is None
 
@@ -150,7 +179,7 @@ def test_the_documented_settings_are_those_there_are_with_their_defaults():
 def _shown(default: object, required: bool) -> str:
     if required:
         return "(must be set)"
-    if default is None or default == {}:
+    if default is None or default in ({}, ()):
         return "–"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.azure.entra import EntraTenant
 from tests.simulators.azure.key_vault import KeyVault
 from tests.simulators.azure.managed_identity import ManagedIdentity
 
@@ -142,5 +143,13 @@ def managed_identity() -> Iterator[ManagedIdentity]:
 def key_vault(managed_identity: ManagedIdentity, tmp_path: Path) -> Iterator[KeyVault]:
     """Key Vault, for who has a token of `managed_identity`."""
     running = KeyVault(managed_identity, tmp_path)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def entra_tenant(tmp_path: Path) -> Iterator[EntraTenant]:
+    """A tenant of Entra ID with the gateway's registration in it."""
+    running = EntraTenant(tmp_path)
     yield running
     running.close()

@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +17,7 @@ class Answer:
 
 
 class SimulatedService:
-    """One service. A subclass says what it answers to a GET."""
+    """One service. A subclass says what it answers to a GET, and to a form that is posted."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []  # path, query, in the order they came
@@ -30,14 +31,26 @@ class SimulatedService:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                path, query = self._asked()
+                self._answer(lambda: service.answer(path, query, dict(self.headers.items())))
+
+            def do_POST(self) -> None:
+                path, _ = self._asked()
+                form = _first_values(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+                self._answer(lambda: service.answer_form(path, form))
+
+            def _asked(self) -> tuple[str, dict[str, str]]:
                 parts = urlsplit(self.path)
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                query = _first_values(parts.query)
                 service.requests.append((parts.path, query))
+                return parts.path, query
+
+            def _answer(self, think: Callable[[], Answer]) -> None:
                 service._open.wait(30)
                 if service.away:
                     self.close_connection = True
                     return
-                answer = service.error or service.answer(parts.path, query, dict(self.headers.items()))
+                answer = service.error or think()
                 body = json.dumps(answer.body).encode()
                 self.send_response(answer.status)
                 for name, value in {"Content-Type": "application/json", **answer.headers}.items():
@@ -59,6 +72,9 @@ class SimulatedService:
     def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
         raise NotImplementedError
 
+    def answer_form(self, path: str, form: dict[str, str]) -> Answer:
+        return Answer(405, {"error": "method not allowed"})
+
     def hold(self) -> None:
         """From here on requests wait."""
         self._open.clear()
@@ -70,3 +86,7 @@ class SimulatedService:
         self._open.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+def _first_values(encoded: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(encoded).items()}
