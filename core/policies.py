@@ -4,12 +4,13 @@ A policy may hang on a client, a team, an app and a key at once; the levels belo
 says nothing, sets are intersected, and a refusal wins.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
+from core.model_names import common
 from core.snapshot import EffectivePolicy
 
 # Largest whole number that a double holds exactly: Redis's Lua counts in doubles.
@@ -144,7 +145,7 @@ def effective(policies: Iterable[Policy]) -> EffectivePolicy:
     levels = tuple(policies)
     defaults = EffectivePolicy()
     return EffectivePolicy(
-        allowed_models=_common(level.allowed_models for level in levels),
+        allowed_models=_common((level.allowed_models for level in levels), common),
         allowed_endpoints=_common(level.allowed_endpoints for level in levels),
         refuse_unpriced=_refused((level.unpriced_models for level in levels), default=defaults.refuse_unpriced),
         refuse_on_limiter_loss=_refused(
@@ -262,11 +263,14 @@ def _plain_limits(limits: Limits) -> dict[str, Any]:
     return {name: getattr(limits, name) for name in LIMITS if getattr(limits, name) is not None}
 
 
-def _common(allowed: Iterable[tuple[str, ...] | None]) -> frozenset[str] | None:
+def _common(
+    allowed: Iterable[tuple[str, ...] | None],
+    both: Callable[[frozenset[str], frozenset[str]], frozenset[str]] = frozenset.intersection,
+) -> frozenset[str] | None:
     together: frozenset[str] | None = None
     for names in allowed:
         if names is not None:
-            together = frozenset(names) if together is None else together & frozenset(names)
+            together = frozenset(names) if together is None else both(together, frozenset(names))
     return together
 
 

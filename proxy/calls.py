@@ -31,6 +31,7 @@ from proxy.metrics import Metrics
 from proxy.objects import Objects
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome, Settlement
+from proxy.targets import Board
 
 _log = logging.getLogger("aduana.calls")
 
@@ -55,13 +56,15 @@ class Gateway:
     settlement: Settlement
     metrics: Metrics
     objects: Objects
+    board: Board
     tokens: EntraTokens | None = None  # None: no Entra ID tenant is configured
     routes: RouteTable | None = None  # of the snapshot in force; None until there is one
     out_of_service: str | None = None  # why no call can be served now
 
     def replace_snapshot(self, snapshot: Snapshot) -> None:
         """From here on every new call sees this snapshot."""
-        self.routes = RouteTable(snapshot)
+        self.board.keep(snapshot)
+        self.routes = RouteTable(snapshot, self.board, self.settings.upstream_timeouts)
 
     def snapshot(self) -> Snapshot:
         return self.route_table().snapshot
@@ -159,7 +162,8 @@ class CallEndpoint:
         admission = await gateway.admitter.admit(call, caller, endpoint, body, amounts, candidates, own_headers, now)
         outcome = Outcome(admission.call, admission.claim, endpoint, data, now, started)
         try:
-            outbound = Outbound(endpoint, body, head.forwarded, streamed, _creates(endpoint, body))
+            deadline = None if head.patience is None else started + head.patience
+            outbound = Outbound(endpoint, body, head.forwarded, streamed, _creates(endpoint, body), deadline=deadline)
             await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
         except Refusal as refusal:
             outcome.status = refusal.status

@@ -1,16 +1,15 @@
 """The fourth step: the call goes to its candidates in turn until one answers.
 
-A candidate that fails before the first byte went to the caller hands over to the next; how its answer is passed on is
-`proxy.answering`'s. `Outcome` learns what happened; nothing here decides what it costs.
+A candidate that fails before the first byte went to the caller hands over to the next, where that is safe; how its answer
+is passed on is `proxy.answering`'s. `Outcome` and the target's health learn what happened; nothing here decides what it costs.
 """
 
 from collections.abc import Mapping, Sequence
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 
 from core.ledger.records import Attempt
-from core.settings import Settings
 from proxy.answering import WHOLE_LIMIT, Answerer
 from proxy.bodies import Body, JsonBody
 from proxy.connection import Answer
@@ -20,15 +19,18 @@ from proxy.errors import Refusal, upstream_failed
 from proxy.headers import Headers
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
+from proxy.routing.affinity import by_affinity
+from proxy.routing.choice import all_busy, choose, nobody, soonest
 from proxy.settlement import Outcome
+from proxy.targets.signals import asked_wait, utilisation
 from proxy.upstream import UpstreamClient, UpstreamError, UpstreamResponse
 
 _ASKED_FOR_USAGE = frozenset({Metering.CHAT, Metering.COMPLETIONS})
 
-# Answers that another target may do better. 409 and the other 4xx are the caller's.
-_WORTH_ANOTHER = frozenset({401, 403, 408, 429, 500, 502, 503, 504})
-# Of them those that say that nothing was done.
-_REFUSED = frozenset({401, 403, 429})
+# Answers that another target may do better: it is overloaded, broken, or does not take our credential. 409 and the other
+# 4xx are the caller's. Of what creates, only what was refused unread.
+_REFUSED_UNREAD = frozenset({401, 403, 429})
+_LEAST_LEFT = 0.1  # seconds of the caller's patience without which no attempt is begun
 
 
 class Outbound(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +43,7 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     creates: bool  # something may be left at the provider: a second try could leave it twice
     objects: Mapping[str, str] | None = None  # what its path names, by kind, percent-encoded
     query: bytes = b""  # the caller's own, without api-version
+    deadline: float | None = None  # monotonic seconds: the caller waits no longer for the first byte
 
     def target(self, path: bytes) -> bytes:
         """A candidate's path and query, with what the caller names in it."""
@@ -51,21 +54,19 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
             path += (b"&" if b"?" in path else b"?") + self.query
         return path
 
+    def worth_another(self, status: int) -> bool:
+        """Whether an answer of this status may be left for another candidate's."""
+        if status in _REFUSED_UNREAD:
+            return True
+        return (status == 408 or status >= 500) and not self.creates
+
 
 class Forwarder:
     """Sends calls to upstreams. One a process."""
 
-    def __init__(
-        self,
-        client: UpstreamClient,
-        credentials: Credentials,
-        settings: Settings,
-        metrics: Metrics,
-        answerer: Answerer,
-    ) -> None:
+    def __init__(self, client: UpstreamClient, credentials: Credentials, metrics: Metrics, answerer: Answerer) -> None:
         self._client = client
         self._credentials = credentials
-        self._timeouts = settings.upstream_timeouts
         self._metrics = metrics
         self._answerer = answerer
 
@@ -78,46 +79,97 @@ class Forwarder:
         outcome: Outcome,
     ) -> None:
         """Answer the caller. Raises `Refusal` where no candidate gave an answer and nothing was sent yet."""
-        endpoint, body, streamed, creates = outbound.endpoint, outbound.body, outbound.streamed, outbound.creates
-        last = len(candidates) - 1
-        for index, candidate in enumerate(candidates):
-            hide_usage = False
-            if streamed and isinstance(body, JsonBody) and endpoint.metering in _ASKED_FOR_USAGE:
-                hide_usage = not body.report_usage(force=candidate.stream_usage)
-            outcome.candidate = candidate
+        if len(candidates) > 1:
+            candidates = by_affinity(candidates, outcome.call.app_id, outbound.body)
+        route = candidates[0].route
+        tried: list[Candidate] = []
+        failure: Refusal | None = None
+        while True:
+            now = monotonic()
+            candidate = choose(candidates, tried, now)
+            if candidate is None:
+                raise failure or nobody(candidates, now)
+            if outbound.deadline is not None and outbound.deadline - now < _LEAST_LEFT:
+                raise failure or _out_of_time()
+            if candidate.route is not route:
+                # What lies behind is not gone back to: the caller is told one route.
+                route = candidate.route
+                candidates = candidates[candidates.index(candidate) :]
+                _on_route(route.model, own_headers, outcome)
+            tried.append(candidate)
+            failure = await self._try(outbound, candidate, candidates, tried, answer, own_headers, outcome)
+            if failure is None:
+                return
+
+    async def _try(
+        self,
+        outbound: Outbound,
+        candidate: Candidate,
+        candidates: Sequence[Candidate],
+        tried: Sequence[Candidate],
+        answer: Answer,
+        own_headers: Headers,
+        outcome: Outcome,
+    ) -> Refusal | None:
+        """One candidate: None where the caller was answered; why not, where another may be asked. Raises `Refusal`."""
+        body = outbound.body
+        hide_usage = False
+        if outbound.streamed and isinstance(body, JsonBody) and outbound.endpoint.metering in _ASKED_FOR_USAGE:
+            hide_usage = not body.report_usage(force=candidate.stream_usage)
+        outcome.candidate = candidate
+        health = candidate.health
+        began = monotonic()
+        health.begin(began)
+        try:
             try:
-                response = await self._attempt(outbound, candidate, outcome)
+                response = await self._attempt(outbound, candidate, outcome, began)
             except CredentialUnavailable:
-                if index < last:
-                    continue
-                raise Refusal(
-                    503,
-                    "upstream_credential_unavailable",
-                    "The gateway cannot read its credential for the model provider now. Try again shortly; your Aduana "
-                    "administrator finds the reason in the proxy's log.",
-                    kind="server_error",
-                    retry_after=5.0,
-                ) from None
+                return _no_credential()
             except UpstreamError as error:
-                if index < last and body.resendable and not (creates and error.may_have_been_processed):
-                    continue
-                raise upstream_failed(error.code) from None
-            worth = response.status in _WORTH_ANOTHER and (response.status in _REFUSED or not creates)
-            if index < last and worth and body.resendable:
-                response.close()
-                continue
+                failure = upstream_failed(error.code)
+                if not body.resendable or (outbound.creates and error.may_have_been_processed):
+                    raise failure from None
+                return failure
+            status = response.status
+            if status >= 400:
+                self._judge(response, candidate, began)
+                if body.resendable and outbound.worth_another(status) and _another(outbound, candidates, tried):
+                    response.close()
+                    return upstream_failed(f"http_{status}")
+                if status == 429 and len(candidates) > 1:
+                    now = monotonic()
+                    wait = soonest(candidates, now)
+                    if wait < health.wait(now):
+                        response.close()
+                        raise all_busy(wait)
+            elif outbound.streamed:
+                health.answered(status, began, monotonic())
+            if candidate.target.spill_at is not None:
+                used = utilisation(response.headers)
+                if used is not None:
+                    health.used(used, candidate.target.spill_at, monotonic())
             try:
                 await self._answerer.answer(
-                    endpoint, candidate, response, streamed, hide_usage, answer, own_headers, outcome
+                    outbound.endpoint, candidate, response, outbound.streamed, hide_usage, answer, own_headers, outcome
                 )
-                return
-            except Refusal:
-                if index == last or answer.started or creates or not body.resendable:
+            except Refusal as refusal:
+                if answer.started or outbound.creates or not body.resendable:
                     raise
                 outcome.status = outcome.error_code = outcome.usage = outcome.received = outcome.first_byte_at = None
+                return refusal
+            finally:
+                if status < 400:
+                    late = outcome.attempts[-1].error_code  # what came after its head was of no use
+                    if late is not None:
+                        health.failed(late, began, monotonic())
+                    elif not outbound.streamed and outcome.status is not None:
+                        health.answered(status, began, monotonic())
+            return None
+        finally:
+            health.end(began)
 
     async def _attempt(
-        self, outbound: Outbound, candidate: Candidate, outcome: Outcome, *, again: bool = False
+        self, outbound: Outbound, candidate: Candidate, outcome: Outcome, began: float, *, again: bool = False
     ) -> UpstreamResponse:
         """One try: the head of an answer (and, where it is not streamed, all of it up to `WHOLE_LIMIT`)."""
         endpoint, streamed = outbound.endpoint, outbound.streamed
@@ -126,8 +178,15 @@ class Forwarder:
         credential: tuple[Header, ...] | None = self._credentials.ready(upstream)
         if credential is None:
             credential = await self._credentials.obtain(upstream)
-        timeouts = self._timeouts
-        began = monotonic()
+        timeouts = candidate.timeouts
+        connect = timeouts.connect
+        first_byte = timeouts.first_byte if streamed else timeouts.answer
+        cut = False
+        if outbound.deadline is not None:
+            left = outbound.deadline - began
+            if left < first_byte:
+                first_byte, cut = left, True
+            connect = min(connect, left)
         sent = outbound.body.sent(candidate.model, candidate.cap_field)
         target = candidate.path if outbound.objects is None and not outbound.query else outbound.target(candidate.path)
         worked_before = outcome.worked
@@ -142,19 +201,24 @@ class Forwarder:
                 else [*outbound.headers, *credential],
                 body=sent.content,
                 content_length=sent.length,
-                first_byte_timeout=timeouts.first_byte if streamed else timeouts.answer,
-                answer_timeout=timeouts.answer if whole and outbound.body.resendable else None,
+                connect_timeout=connect,
+                first_byte_timeout=first_byte,
+                answer_timeout=min(first_byte, timeouts.answer) if whole and outbound.body.resendable else None,
                 idle_timeout=timeouts.idle,
                 whole=whole,
                 whole_limit=WHOLE_LIMIT,
             )
         except UpstreamError as error:
             outcome.worked = worked_before or error.may_have_been_processed
+            # A caller with little patience says nothing about the target.
+            if not (cut and error.code.endswith("_timeout")):
+                candidate.health.failed(error.code, began, monotonic())
             self._failed(candidate, error.code, began, outcome)
             raise
         except ValueError:
             outcome.worked = worked_before  # a head that the client refuses to write: a fault of ours, billed to nobody
             raise
+        candidate.health.answered_at = monotonic()
         outcome.worked = worked_before or response.status < 300
         request_id = response.header(b"x-request-id") or response.header(b"apim-request-id")
         outcome.attempts.append(
@@ -173,11 +237,53 @@ class Forwarder:
         replaceable = response.status == 401 and not again and outbound.body.resendable
         if replaceable and await self._credentials.replaced(upstream, credential):
             response.close()
-            return await self._attempt(outbound, candidate, outcome, again=True)
+            return await self._attempt(outbound, candidate, outcome, monotonic(), again=True)
         return response
+
+    def _judge(self, response: UpstreamResponse, candidate: Candidate, began: float) -> None:
+        """Tell the target's health of an answer that is an error."""
+        status = response.status
+        wait = asked_wait(response.headers, time()) if status == 429 or status >= 500 else None
+        candidate.health.answered(status, began, monotonic(), wait)
 
     def _failed(self, candidate: Candidate, code: str, began: float, outcome: Outcome) -> None:
         self._metrics.upstream_errors[(candidate.upstream, code)] += 1
         outcome.attempts.append(
             Attempt(candidate.upstream, candidate.deployment, None, code, None, (monotonic() - began) * 1000)
         )
+
+
+def _another(outbound: Outbound, candidates: Sequence[Candidate], tried: Sequence[Candidate]) -> bool:
+    """Whether another candidate can be asked now."""
+    now = monotonic()
+    if outbound.deadline is not None and outbound.deadline - now < _LEAST_LEFT:
+        return False
+    return choose(candidates, tried, now) is not None
+
+
+def _on_route(model: str, own_headers: Headers, outcome: Outcome) -> None:
+    """The call goes on by a fallback: the ledger's route, and what the caller is told."""
+    outcome.call = msgspec.structs.replace(outcome.call, route=model)
+    own_headers[:] = [pair for pair in own_headers if pair[0] != b"x-aduana-model"]
+    own_headers.append((b"x-aduana-model", model.encode("utf-8")))
+
+
+def _no_credential() -> Refusal:
+    return Refusal(
+        503,
+        "upstream_credential_unavailable",
+        "The gateway cannot read its credential for the model provider now. Try again shortly; your Aduana "
+        "administrator finds the reason in the proxy's log.",
+        kind="server_error",
+        retry_after=5.0,
+    )
+
+
+def _out_of_time() -> Refusal:
+    return Refusal(
+        504,
+        "caller_timeout",
+        "Less time was left to ask a model provider than your client waits (its timeout, or x-aduana-timeout). "
+        "Give the call more time.",
+        kind="upstream_error",
+    )

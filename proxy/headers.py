@@ -11,29 +11,35 @@ from proxy.upstream.head import HOP_BY_HOP
 
 Headers = list[tuple[bytes, bytes]]
 
+# How long a caller waits for an answer's first byte, in seconds: its own word, the Python SDK's and the Node SDK's.
+_PATIENCE = frozenset({b"x-aduana-timeout", b"x-stainless-read-timeout", b"x-stainless-timeout"})
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}").fullmatch
 
 # The caller's credentials, what the client writes itself, and what would tell the provider about the tenant's network.
-_NOT_FORWARDED = HOP_BY_HOP | {
-    b"accept-encoding",
-    b"api-key",
-    b"authorization",
-    b"content-length",
-    b"content-type",  # it is JSON by now, whatever it was called
-    b"cookie",
-    b"expect",
-    b"forwarded",
-    b"host",
-    b"http2-settings",
-    b"ocp-apim-subscription-key",
-    b"openai-organization",
-    b"openai-project",
-    b"origin",
-    b"referer",
-    b"via",
-    b"x-api-key",
-    b"x-request-id",
-}
+_NOT_FORWARDED = (
+    HOP_BY_HOP
+    | _PATIENCE
+    | {
+        b"accept-encoding",
+        b"api-key",
+        b"authorization",
+        b"content-length",
+        b"content-type",  # it is JSON by now, whatever it was called
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"http2-settings",
+        b"ocp-apim-subscription-key",
+        b"openai-organization",
+        b"openai-project",
+        b"origin",
+        b"referer",
+        b"via",
+        b"x-api-key",
+        b"x-request-id",
+    }
+)
 _NOT_FORWARDED_PREFIXES = (
     b"x-forwarded-",
     b"x-real-ip",
@@ -62,6 +68,8 @@ _NOT_RETURNED = HOP_BY_HOP | {
 }
 _NOT_RETURNED_PREFIXES = (b"x-ratelimit-", b"x-envoy-", b"access-control-")
 
+_FOREVER = float("inf")
+
 # The first letters of the prefixes: most names are decided by one set look-up and this.
 _MAYBE_PREFIXED = frozenset(b"xa")
 
@@ -74,12 +82,14 @@ class RequestHead(msgspec.Struct, frozen=True):
     content_length: int | None
     expects_continue: bool  # its body is sent when it is asked for (RFC 9110, section 10.1.1)
     forwarded: Headers
+    patience: float | None = None  # seconds that the caller waits for the first byte of its answer
 
 
 def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     """One pass over a request's headers (names in lower case, as uvicorn gives them)."""
     authorization = api_key = request_id = content_length = None
     expects_continue = False
+    patience: float | None = None
     named_hop_by_hop: list[bytes] = []
     forwarded: Headers = []
     for pair in headers:
@@ -98,6 +108,8 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
             request_id = value
         elif name == b"expect":
             expects_continue = value.lower() == b"100-continue"
+        elif name in _PATIENCE:
+            patience = _shorter(patience, value)
         elif name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
             named_hop_by_hop.append(value)
     if named_hop_by_hop:
@@ -112,7 +124,19 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
         content_length,
         expects_continue,
         forwarded,
+        patience,
     )
+
+
+def _shorter(patience: float | None, value: bytes) -> float | None:
+    """The shorter of two times; what is no time is as if it were not said."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        return patience
+    if not 0 < seconds < _FOREVER:
+        return patience
+    return seconds if patience is None else min(patience, seconds)
 
 
 def answer_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

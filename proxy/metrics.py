@@ -26,11 +26,16 @@ class Metrics(Collector):
         self.in_flight = 0
         self._durations: dict[str, list[int]] = {}  # endpoint → calls a bucket
         self._duration_sums: dict[str, float] = defaultdict(float)
+        self._collectors: list[Callable[[], Iterable[Metric]]] = []
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A figure that is read when it is asked for."""
         self._gauges.append((name, text, read))
+
+    def add(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        """Metrics of another's, made when they are asked for."""
+        self._collectors.append(collect)
 
     def settled(self, endpoint: str, status: int | None, tokens: Tokens, seconds: float) -> None:
         """Count one settled call."""
@@ -74,6 +79,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("aduana_calls_in_flight", "Calls under way", value=self.in_flight)
         for name, text, read in self._gauges:
             yield GaugeMetricFamily(name, text, value=read())
+        for collect in self._collectors:
+            yield from collect()
 
     def exposition(self) -> bytes:
         """Prometheus' text format."""

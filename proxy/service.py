@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,11 +36,13 @@ from proxy.readiness import Readiness
 from proxy.rehashing import Rehashing
 from proxy.settlement import Settlement
 from proxy.streaming import KeepAlive
+from proxy.targets import Board
 from proxy.upstream import ClientOptions, UpstreamClient
 
 if TYPE_CHECKING:
     from core.store.sole import SoleProxy
     from proxy.limits.priming import Priming
+    from proxy.targets.sharing import Sharing
 
 _log = logging.getLogger("aduana.proxy")
 
@@ -63,6 +67,7 @@ class Service:
         self._settings = settings
         self.metrics = Metrics()
         self.readiness = Readiness()
+        self.board = Board(f"{socket.gethostname()}:{os.getpid()}")
         self._ledger = ledger
         self._identities = identities
         self._credentials = Credentials(resolver, identities)
@@ -78,7 +83,7 @@ class Service:
         )
         self._settlement = Settlement(ledger, self._tokenizer, self.metrics)
         answerer = Answerer(self._credentials, self.metrics, self._keep_alive)
-        forwarder = Forwarder(self._client, self._credentials, settings, self.metrics, answerer)
+        forwarder = Forwarder(self._client, self._credentials, self.metrics, answerer)
         admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
         caps = Caps(self._tokenizer)
         self._objects = _objects(ledger, database_url)
@@ -92,6 +97,7 @@ class Service:
             self._settlement,
             self.metrics,
             self._objects,
+            self.board,
             self._tokens,
         )
         self._priming = _priming(ledger, database_url)
@@ -99,6 +105,7 @@ class Service:
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
         self._sole = _sole_proxy(settings, database_url)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._sharing: Sharing | None = None
         self._expose()
 
     @classmethod
@@ -120,6 +127,7 @@ class Service:
         peppers = await Peppers.load(settings.peppers, resolver)
         ledger = await _open_ledger(settings, resolver)
         opened.append(cls(settings, environment, database_url, peppers, ledger, resolver, identities))
+        opened[0]._sharing = await _open_sharing(opened[0].board, settings, resolver)
         if opened[0]._sole is not None:
             await opened[0]._sole.acquire()
         return opened[0]
@@ -141,6 +149,8 @@ class Service:
             self._run(self._rehashing.run())
         if self._tokens is not None:
             self._run(self._tokens.run())
+        if self._sharing is not None:
+            self._run(self._sharing.run())
         # What is here now stays: the collector need not look at it again, and calls leave few cycles behind.
         gc.collect()
         gc.freeze()
@@ -216,6 +226,7 @@ class Service:
             "ledger",
             lambda: None if ledger.connected else "the ledger's Redis (or spool) cannot be reached",
         )
+        self.metrics.add(self.board.collect)
         gauge = self.metrics.gauge
         gauge(
             "aduana_snapshot_version",
@@ -262,6 +273,17 @@ def _priming(ledger: LedgerLog, database_url: str) -> "Priming | None":
 
     assert isinstance(ledger, SpoolLog)
     return Priming(database_url, ledger)
+
+
+async def _open_sharing(board: Board, settings: Settings, resolver: CachingResolver) -> "Sharing | None":
+    """Without Redis each process knows of targets what it sees itself."""
+    if settings.redis_url is None:
+        return None
+    from proxy.targets.sharing import Sharing, opener
+
+    url = await resolve_setting(settings.redis_url, resolver)
+    trusted = {"ssl_ca_certs": str(settings.ca_bundle)} if url.startswith("rediss:") and settings.ca_bundle else {}
+    return Sharing(board, opener(url, settings.redis_timeout, trusted))
 
 
 async def _open_ledger(settings: Settings, resolver: CachingResolver) -> LedgerLog:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.limits import NO_RULES, Family, Rules
+from core.model_names import prefixes
 from core.prices import Price
 
 
@@ -30,9 +31,16 @@ class EffectivePolicy:
     max_output_tokens: int | None = None
     max_context_tokens: int | None = None
     refuse_over_cap: bool = False  # else what is asked for is lowered
+    _allowed_prefixes: tuple[str, ...] = field(
+        init=False, repr=False, compare=False
+    )  # of the wildcards among the models
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_allowed_prefixes", prefixes(self.allowed_models or ()))
 
     def allows_model(self, model: str) -> bool:
-        return self.allowed_models is None or model in self.allowed_models
+        allowed = self.allowed_models
+        return allowed is None or model in allowed or model.startswith(self._allowed_prefixes)
 
     def allows_endpoint(self, endpoint: str) -> bool:
         return self.allowed_endpoints is None or endpoint in self.allowed_endpoints
@@ -116,13 +124,14 @@ class Target:
         None  # percent of a provisioned deployment's utilisation from which lower priorities are asked
     )
     max_in_flight: int | None = None  # calls of one process; beyond them lower priorities are asked
+    priced_by_name: bool = False  # its deployment is any model, and so is its price (Snapshot.prices)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """A public model name and its targets, sorted by priority."""
 
-    model: str
+    model: str  # a name that ends in a star stands for all that begin like it
     targets: tuple[Target, ...]
     fallback: str | None
     downshift: str | None
@@ -146,6 +155,7 @@ class Snapshot:
     identities_by_id: Mapping[str, IdentityEntry] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)  # by model
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)  # by name
+    prices: Mapping[tuple[str, str], tuple[Price, ...]] = field(default_factory=dict)  # by provider and model
     clients: frozenset[bytes] = frozenset()
     families: Mapping[bytes, tuple[Family, ...]] = field(default_factory=dict)  # what is counted, by client
     sealed_secrets: Mapping[str, "SealedSecret"] = field(default_factory=dict)  # by name

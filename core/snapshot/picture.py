@@ -13,6 +13,7 @@ import msgspec
 
 from core.limits import Budget, Family, OnExceeded, Period, Rate, Rules, Scope, ScopeKind
 from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of, together
+from core.model_names import STAR
 from core.money import nano_usd
 from core.policies import Policy, PolicyError, effective
 from core.snapshot import (
@@ -27,7 +28,7 @@ from core.snapshot import (
     Upstream,
     UpstreamIdentity,
 )
-from core.snapshot.pricing import prices_of
+from core.snapshot.pricing import Prices, prices_of
 from core.snapshot.rows import (
     AppRow,
     BudgetRow,
@@ -57,13 +58,15 @@ def build(rows: Rows, read_at: float) -> Snapshot:
     upstreams = {row.id: upstream for row in rows.upstreams if (upstream := _upstream(row)) is not None}
     callers = _Callers(rows)
     identities = callers.identities()
+    prices = prices_of(rows.prices)
     return Snapshot(
         version=rows.version,
         read_at=read_at,
         keys=callers.keys(),
         identities={(entry.claim, entry.value): entry for entry in identities},
         identities_by_id={entry.id: entry for entry in identities},
-        routes=_routes(rows, upstreams),
+        routes=_routes(rows, upstreams, prices),
+        prices=prices,
         upstreams={upstream.name: upstream for upstream in upstreams.values()},
         clients=frozenset(row.id for row in rows.clients),
         families=callers.families,
@@ -241,8 +244,7 @@ def _upstream(row: UpstreamRow) -> Upstream | None:
     )
 
 
-def _routes(rows: Rows, upstreams: Mapping[bytes, Upstream]) -> dict[str, Route]:
-    prices = prices_of(rows.prices)
+def _routes(rows: Rows, upstreams: Mapping[bytes, Upstream], prices: Prices) -> dict[str, Route]:
     models = {row.id: row.model for row in rows.routes}
     targets: dict[bytes, list[Target]] = defaultdict(list)
     for row in rows.targets:  # by priority
@@ -254,7 +256,8 @@ def _routes(rows: Rows, upstreams: Mapping[bytes, Upstream]) -> dict[str, Route]
         priced = next((found for name in names if (found := prices.get((upstream.provider, name)))), ())
         settings = _settings(row.settings)
         spill_at, most = settings.get("spill_at"), settings.get("max_in_flight")
-        target = Target(upstream, row.deployment, row.priority, row.weight, priced, spill_at, most)
+        by_name = row.model is None and row.deployment == STAR
+        target = Target(upstream, row.deployment, row.priority, row.weight, priced, spill_at, most, by_name)
         targets[row.route_id].append(target)
     return {row.model: _route(row, tuple(targets[row.id])) for row in rows.routes}
 

@@ -1,7 +1,7 @@
 """The second step: a model's name becomes the targets to try, in order, each prepared for its endpoint.
 
-`table` finds a name's route and orders its candidates, `candidates` prepares them once a snapshot. Nothing here knows
-whether a target is well: that is `proxy.targets`', and `proxy.forwarding` asks it.
+`names` knows which route a name means, `candidates` prepares its targets once a snapshot, `table` puts them in order,
+`affinity` by the prompt where a route wants it, and `choice` takes the next one by how the targets are (proxy.targets).
 """
 
 from proxy.routing.candidates import Candidate

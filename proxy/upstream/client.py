@@ -41,6 +41,7 @@ class UpstreamClient:
         headers: Iterable[Header] = (),
         body: bytes | AsyncIterator[bytes] = b"",
         content_length: int | None = None,
+        connect_timeout: float | None = None,
         first_byte_timeout: float | None = 60.0,
         answer_timeout: float | None = None,
         idle_timeout: float | None = 120.0,
@@ -54,9 +55,10 @@ class UpstreamClient:
         control characters). A body that is an iterator is chunked unless `content_length` says its length; what the
         iterator raises, `send` or `receive` raises.
 
-        `first_byte_timeout` bounds the time from the request's last byte to the end of the answer's head,
-        `answer_timeout` the whole exchange, `idle_timeout` the gap between two pieces of a body in either direction;
-        all in seconds, noticed up to 50 ms late. With `whole`, an answer over `whole_limit` bytes is returned unfinished.
+        `connect_timeout` stands in for the client's own, `first_byte_timeout` bounds the time from the request's last byte
+        to the end of the answer's head, `answer_timeout` the whole exchange, `idle_timeout` the gap between two pieces of a
+        body in either direction; all in seconds, noticed up to 50 ms late. With `whole`, an answer over `whole_limit` bytes
+        is returned unfinished.
 
         A request that met a pooled connection which the upstream had already closed is sent once more, on a new one, if
         it is proven that nothing of it was read (`delivery`) and its body can be sent again: that is safe for any
@@ -83,7 +85,7 @@ class UpstreamClient:
         second = False
         while True:
             # The idle one without the coroutine: this line is on every call's way.
-            connection = idle.pop() if idle and not second else await pool.acquire(fresh=second)
+            connection = idle.pop() if idle and not second else await pool.acquire(fresh=second, within=connect_timeout)
             reused = connection.reused
             answer = UpstreamResponse(connection, whole, limit)
             answer._waiter = waiter = pool.loop.create_future()
@@ -106,6 +108,9 @@ class UpstreamClient:
             if not again or (upload is not None and upload.begun):
                 raise fault
             second = True
+            pool = self._pools.get(origin) or self._new_pool(
+                origin
+            )  # the last connection's end may have ended its pool
 
     @property
     def connections(self) -> int:
@@ -161,6 +166,9 @@ class UpstreamClient:
                     due.append(connection)
                 if connection.busy:
                     any_busy = True
+        # A pool that nobody is connected by may be one of an earlier configuration; it is made anew where it is none.
+        for origin in [origin for origin, pool in self._pools.items() if pool.unused]:
+            del self._pools[origin]
         for connection in due:
             if connection.deadline <= now:
                 connection.expire(now)

@@ -16,12 +16,18 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`base` is a path prefix, `""` or `"/x"`, never ending in a slash; `host` is lower case and without brackets."""
+    """`base` is a path prefix, `""` or `"/x"`, never ending in a slash; `host` is lower case and without brackets.
+
+    What has a `pool` of its own shares no connection and no limit with what is at the same place; a changed limit is
+    another pool, so that calls under way keep their connections.
+    """
 
     scheme: str
     host: str
     port: int
     base: str = ""
+    pool: str = ""
+    max_connections: int | None = None  # None: the client's
     host_header: bytes = field(init=False, compare=False)
     _hash: int = field(init=False, compare=False, repr=False)
 
@@ -30,7 +36,7 @@ class Origin:
         if self.port != _DEFAULT_PORTS[self.scheme]:
             name = f"{name}:{self.port}"
         object.__setattr__(self, "host_header", name.encode("ascii"))
-        object.__setattr__(self, "_hash", hash((self.scheme, self.host, self.port, self.base)))
+        object.__setattr__(self, "_hash", hash((self.scheme, self.host, self.port, self.base, self.pool)))
 
     def __hash__(self) -> int:
         return self._hash  # looked up for every call

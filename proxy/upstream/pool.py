@@ -29,6 +29,7 @@ class Pool:
 
     __slots__ = (
         "_context",
+        "_most",
         "_proxy",
         "_size",
         "_waiters",
@@ -52,6 +53,7 @@ class Pool:
     ) -> None:
         self.origin = origin
         self.options = options
+        self._most = options.max_connections if origin.max_connections is None else origin.max_connections
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
         self.closed = False
@@ -75,44 +77,52 @@ class Pool:
         waiting = sum(not waiter.done() for waiter in self._waiters)
         return ConnectionCounts(open=self._size, idle=len(self.idle), waiting=waiting)
 
-    async def acquire(self, *, fresh: bool = False) -> Connection:
+    @property
+    def unused(self) -> bool:
+        """Neither a connection nor anybody who waits for one."""
+        return not self._size
+
+    async def acquire(self, *, fresh: bool = False, within: float | None = None) -> Connection:
         """A connection that is ready for a request; with `fresh`, one that was not used before if the limit allows it.
 
-        Raises the errors of connecting, and `ConnectionsExhausted`.
+        `within`: seconds, in place of the client's `connect_timeout`. Raises the errors of connecting, and
+        `ConnectionsExhausted`.
         """
+        if within is None:
+            within = self.options.connect_timeout
         if self.idle:
             if not fresh:
                 return self.idle.pop()
-            if self._size >= self.options.max_connections:
+            if self._size >= self._most:
                 self.idle[0].drop()  # the longest idle one makes room
-        if self._size < self.options.max_connections and not self._waiters:
+        if self._size < self._most and not self._waiters:
             self._size += 1
-            return await self._connect()
-        return await self._queue()
+            return await self._connect(within)
+        return await self._queue(within)
 
-    async def _queue(self) -> Connection:
-        deadline = self.loop.time() + self.options.connect_timeout
+    async def _queue(self, within: float) -> Connection:
+        deadline = self.loop.time() + within
         first_in_line = False
         while True:
-            connection = await self._wait(deadline, first_in_line)
+            connection = await self._wait(deadline, within, first_in_line)
             if connection is None:
-                return await self._connect()
+                return await self._connect(within)
             if not connection.closed:
                 return connection
             # It was lost between the hand-over and now: its slot may be free, else wait on as the first in line.
-            if self._size < self.options.max_connections:
+            if self._size < self._most:
                 self._size += 1
-                return await self._connect()
+                return await self._connect(within)
             first_in_line = True
 
-    async def _wait(self, deadline: float, first_in_line: bool) -> Connection | None:
+    async def _wait(self, deadline: float, within: float, first_in_line: bool) -> Connection | None:
         """A connection, or None: a slot is reserved, connect."""
         waiter: asyncio.Future[Connection | None] = self.loop.create_future()
         if first_in_line:
             self._waiters.appendleft(waiter)
         else:
             self._waiters.append(waiter)
-        timer = self.loop.call_at(deadline, self._give_up, waiter)
+        timer = self.loop.call_at(deadline, self._give_up, waiter, within)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -128,23 +138,20 @@ class Pool:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def _give_up(self, waiter: "asyncio.Future[Connection | None]") -> None:
+    def _give_up(self, waiter: "asyncio.Future[Connection | None]", within: float) -> None:
         if not waiter.done():
             waiter.set_exception(
-                ConnectionsExhausted(
-                    f"all {self.options.max_connections} connections to {self.origin} were busy for "
-                    f"{self.options.connect_timeout:g} s"
-                )
+                ConnectionsExhausted(f"all {self._most} connections to {self.origin} were busy for {within:g} s")
             )
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, within: float) -> Connection:
         """Uses the slot that the caller reserved, and frees it on failure."""
         try:
-            async with asyncio.timeout(self.options.connect_timeout):
+            async with asyncio.timeout(within):
                 return await self._open()
         except TimeoutError:
             self._free_slot()
-            raise ConnectTimedOut(f"no connection to {self._place} within {self.options.connect_timeout:g} s") from None
+            raise ConnectTimedOut(f"no connection to {self._place} within {within:g} s") from None
         except BaseException:
             self._free_slot()
             raise

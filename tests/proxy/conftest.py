@@ -29,6 +29,13 @@ def tenant(postgres: str, simulator: Simulator, tmp_path_factory: pytest.TempPat
             valkey.kill()
 
 
+@pytest.fixture(autouse=True)
+def well(request: pytest.FixtureRequest) -> None:
+    """Before a test of the shared tenant: what earlier tests' faults did to its targets' circuits is over."""
+    if "tenant" in request.fixturenames:
+        request.getfixturevalue("tenant").heal()
+
+
 @pytest.fixture
 def new_stack(
     database_url: str, tmp_path: Path, start_valkey: Callable[..., ValkeyServer]

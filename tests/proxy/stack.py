@@ -6,6 +6,7 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -180,6 +181,32 @@ class Stack:
         )
         assert len(found) == 1, found
         return found[0]
+
+    def states(self, port: int | None = None) -> dict[tuple[str, str], str]:
+        """How a proxy sees its targets, by upstream and deployment."""
+        text = httpx.get(f"http://127.0.0.1:{port or self.port}/metrics", trust_env=False, timeout=30).text
+        found = re.findall(
+            r'^aduana_target_state\{deployment="([^"]*)",state="(\w+)",upstream="([^"]*)"\} 1\.0$', text, re.MULTILINE
+        )
+        return {(upstream, deployment): state for deployment, state, upstream in found}
+
+    def heal(self) -> None:
+        """Until every target can be called again: a circuit closes on a call that works."""
+
+        def closed() -> bool:
+            ill = [deployment for (_, deployment), state in self.states().items() if state != "closed"]
+            with self.http() as http:
+                for model in ill:
+                    if "embedding" in model:
+                        http.post("/v1/embeddings", json={"model": model, "input": "well?"})
+                    elif "instruct" in model:
+                        http.post("/v1/completions", json={"model": model, "prompt": "echo well"})
+                    else:
+                        messages = [{"role": "user", "content": "echo well"}]
+                        http.post("/v1/chat/completions", json={"model": model, "messages": messages})
+            return not ill
+
+        eventually("all targets are well", closed)
 
     def attempts(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM usage_attempts WHERE event_id = %s ORDER BY attempt", event["id"])

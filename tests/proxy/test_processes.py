@@ -321,7 +321,7 @@ def test_when_a_target_fails_before_the_first_byte_the_next_one_serves(new_stack
     ]
     text["policies"][0]["unpriced_models"] = "allow"
     stack.seed(json.dumps(text))
-    simulator.faults({"path": "/openai/v1/*", "model": "gpt-4o-busy", "faults": {"status": 429, "retry-after": 1}})
+    simulator.faults({"path": "/openai/v1/*", "model": "gpt-4o-busy", "faults": {"status": 429, "retry-after": 0}})
     stack.start_proxy()
     stack.start_writer()
     with stack.http() as http:

@@ -204,8 +204,10 @@ def test_an_upstream_that_hangs_is_given_up_on_in_time(new_stack, simulator):
     stack.start_writer()
     with stack.http() as http:
         whole = http.post("/v1/chat/completions", json={**ASK, "stream": False}, headers={"x-simulate": "hang"})
-        stream = http.post("/v1/chat/completions", json=ASK, headers={"x-simulate": "hang"})
-        idle = http.post("/v1/chat/completions", json=ASK, headers={"x-simulate": "hang-after=3"})
+        # Another target: a hang opens the circuit of its own.
+        other = {**ASK, "model": "gpt-4o-mini"}
+        idle = http.post("/v1/chat/completions", json=other, headers={"x-simulate": "hang-after=3"})
+        stream = http.post("/v1/chat/completions", json=other, headers={"x-simulate": "hang"})
     assert (whole.status_code, stream.status_code) == (504, 504)
     assert idle.status_code == 200
     assert "upstream_idle_timeout" in idle.text

@@ -5,32 +5,25 @@ from collections import Counter
 import pytest
 
 from core.prices import Price
-from core.snapshot import Caller, EffectivePolicy, Route, Snapshot, Target, Upstream
-from proxy.endpoints.table import ENDPOINTS
+from core.snapshot import Target
 from proxy.errors import Refusal
-from proxy.routing import RouteTable
-
-CHAT, RESPONSES = (next(e for e in ENDPOINTS if e.name == name) for name in ("chat.completions", "responses"))
-NOW = 1000.0
-PRICE = (Price(0.0, 1, 1, 1),)
-
-
-def target(name: str, *, priority: int = 0, weight: int = 1, prices=PRICE, **upstream) -> Target:
-    usual = {"provider": "openai", "endpoint": "https://api.example", "api_version": None}
-    made = Upstream(id=name, name=name, secret_ref=None, stream_usage=True, **{**usual, **upstream})
-    return Target(made, f"{name}-deployment", priority, weight, prices)
-
-
-def table(*targets: Target) -> RouteTable:
-    return RouteTable(Snapshot(1, 0.0, routes={"m": Route("m", targets, None, None, 0)}))
+from proxy.targets import Board
+from tests.proxy.routing.tenants import (
+    CHAT,
+    FILES_RETRIEVE,
+    NOW,
+    PRICE,
+    RESPONSES,
+    caller,
+    order,
+    route,
+    serving,
+    target,
+)
 
 
-def caller(**policy) -> Caller:
-    return Caller("k", b"", b"", b"", "c/t/a/k", EffectivePolicy(**policy))
-
-
-def order(routes: RouteTable, who: Caller | None = None) -> list[str]:
-    return [candidate.upstream for candidate in routes.route(who or caller(), "m", CHAT, NOW)[1]]
+def table(*targets: Target):
+    return serving(route("m", *targets))
 
 
 def test_lower_priorities_come_first():
@@ -47,7 +40,7 @@ def test_equals_come_first_in_proportion_to_their_weight():
 def test_unpriced_targets_are_left_out_or_kept_as_the_policy_says():
     routes = table(target("priced", priority=1), target("unpriced", prices=()))
     assert order(routes) == ["priced"]
-    assert order(routes, caller(refuse_unpriced=False)) == ["unpriced", "priced"]
+    assert order(routes, who=caller(refuse_unpriced=False)) == ["unpriced", "priced"]
     with pytest.raises(Refusal) as refused:
         order(table(target("unpriced", prices=())))
     assert (refused.value.status, refused.value.code) == (403, "model_unpriced")
@@ -96,19 +89,6 @@ def test_each_provider_is_asked_on_its_own_paths(upstream, chat, responses):
     assert paths == [chat, responses]
 
 
-FILES_RETRIEVE = next(e for e in ENDPOINTS if e.name == "files.retrieve")
-
-
-def serving(*routes: Route) -> RouteTable:
-    """A table of some routes, and the upstreams that they name."""
-    upstreams = {t.upstream.name: t.upstream for route in routes for t in route.targets}
-    return RouteTable(Snapshot(1, 0.0, routes={route.model: route for route in routes}, upstreams=upstreams))
-
-
-def route(model: str, *targets: Target) -> Route:
-    return Route(model, targets, None, None, 0)
-
-
 def test_a_call_that_builds_on_an_object_goes_where_the_object_lives():
     routes = table(target("a"), target("b"), target("c", priority=1))
     _, candidates = routes.route(caller(), "m", CHAT, NOW, upstream="c")
@@ -153,3 +133,130 @@ def test_a_caller_without_any_upstream_has_no_home():
     with pytest.raises(Refusal) as refused:
         serving(route("m", target("a"))).home(caller(allowed_models=frozenset()))
     assert (refused.value.status, refused.value.code) == (503, "no_upstream")
+
+
+# ── Names ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wild():
+    """Routes by name, alias and wildcard; each is served by an upstream called like it."""
+    names = ("gpt-4o", "gpt-*", "gpt-4*", "o3-mini", "*")
+    routes = [route(n, target(n)) for n in names if n != "gpt-4o"]
+    return serving(*routes, route("gpt-4o", target("gpt-4o"), aliases=("latest", "gpt-4.5")))
+
+
+@pytest.mark.parametrize(
+    ("said", "served_by"),
+    [
+        ("gpt-4o", "gpt-4o"),  # itself before any wildcard
+        ("latest", "gpt-4o"),
+        ("gpt-4.5", "gpt-4o"),  # an alias, too
+        ("gpt-4.1", "gpt-4*"),  # the longest
+        ("gpt-3.5", "gpt-*"),
+        ("o3-mini", "o3-mini"),
+        ("claude", "*"),
+    ],
+)
+def test_a_name_means_a_route_before_an_alias_before_the_longest_wildcard(said, served_by):
+    assert order(wild(), said) == [served_by]
+
+
+def test_a_pattern_is_no_model():
+    with pytest.raises(Refusal) as refused:
+        order(wild(), "gpt-5*")
+    assert refused.value.status == 404
+
+
+def test_a_deployment_that_is_a_star_is_the_model_as_it_is_asked_for_and_has_its_price():
+    priced = {("azure_openai", "o3-mini"): (Price(0.0, 7, 7, 7),)}
+    azure = {"provider": "azure_openai", "endpoint": "https://x.example", "api_version": "v"}
+    routes = serving(route("o3-*", target("a", deployment="*", prices=(), **azure)), prices=priced)
+    (candidate,) = routes.route(caller(), "o3-mini", CHAT, NOW)[1]
+    assert candidate.path == b"/openai/deployments/o3-mini/chat/completions?api-version=v"
+    assert (candidate.model, candidate.target.prices[0].input) == (b'"o3-mini"', 7)
+    with pytest.raises(Refusal, match="no price"):
+        routes.route(caller(), "o3-pro", CHAT, NOW)
+    assert candidate.health.deployment == "*"  # names that callers invent are no targets of their own
+
+
+@pytest.mark.parametrize(
+    ("allowed", "model", "may"),
+    [
+        ({"gpt-*"}, "gpt-4.1", True),
+        ({"gpt-4.1"}, "gpt-4.1", True),
+        ({"gpt-4.1"}, "gpt-4.2", False),
+        ({"gpt-4o"}, "latest", True),  # another name of what is allowed
+        ({"latest"}, "latest", True),
+        ({"latest"}, "gpt-4o", False),
+        ({"o3-mini"}, "gpt-4o", False),
+    ],
+)
+def test_a_policy_allows_names_routes_and_wildcards(allowed, model, may):
+    who = caller(allowed_models=frozenset(allowed))
+    if may:
+        assert order(wild(), model, who)
+    else:
+        with pytest.raises(Refusal) as refused:
+            order(wild(), model, who)
+        assert refused.value.code == "model_not_found"
+
+
+def test_names_that_callers_invent_are_not_kept_without_bound(monkeypatch):
+    monkeypatch.setattr("proxy.routing.table._MOST_PREPARED", 10)
+    routes = wild()
+    for number in range(100):
+        order(routes, f"invented-{number}")
+    assert len(routes._prepared) <= 10
+
+
+# ── Fallbacks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def chain():
+    return serving(
+        route("m", target("a"), fallback="n"),
+        route("n", target("b"), target("c", priority=1), fallback="o"),
+        route("o", target("d"), fallback="m"),
+    )
+
+
+def test_fallbacks_follow_one_another_and_a_circle_ends():
+    assert order(chain()) == ["a", "b", "c", "d"]
+    assert order(chain(), "o") == ["d", "a", "b", "c"]
+
+
+def test_a_fallback_that_the_policy_does_not_allow_is_passed_over():
+    assert order(chain(), who=caller(allowed_models=frozenset({"m", "o"}))) == ["a", "d"]
+
+
+def test_a_fallback_that_is_gone_is_none():
+    assert order(serving(route("m", target("a"), fallback="gone"))) == ["a"]
+
+
+def test_what_builds_on_an_object_falls_back_on_its_upstream_alone():
+    routes = serving(route("m", target("a"), target("b"), fallback="n"), route("n", target("b"), target("c")))
+    candidates = routes.route(caller(), "m", CHAT, NOW, upstream="b")[1]
+    assert [(each.upstream, each.route.model) for each in candidates] == [("b", "m"), ("b", "n")]
+    with pytest.raises(Refusal, match="not served where"):
+        routes.route(caller(), "m", CHAT, NOW, upstream="c")
+
+
+# ── Upstreams' own settings ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_upstream_has_its_own_timeouts_and_a_limit_that_it_shares_with_none():
+    routes = table(target("a", timeouts={"first_byte": 2.0}, max_connections=3), target("b"), target("c"))
+    found = {each.upstream: each for each in routes.route(caller(), "m", CHAT, NOW)[1]}
+    assert found["a"].timeouts.first_byte == 2.0
+    assert found["a"].timeouts.answer == found["b"].timeouts.answer
+    assert found["a"].origin != found["b"].origin == found["c"].origin
+    assert found["a"].origin.max_connections == 3
+
+
+def test_a_new_snapshot_is_no_new_target():
+    board = Board()
+    before, after = (
+        serving(route("m", target("a", weight=weight)), board=board).route(caller(), "m", CHAT, NOW)[1][0]
+        for weight in (1, 2)
+    )
+    assert before.health is after.health
