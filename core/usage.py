@@ -103,6 +103,34 @@ async def used(
     return [Used(*row) for row in await cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class UsedUnit:
+    """How much of one unit was used (core.units); `calls` that used any of it, and those that have no price for it all."""
+
+    unit: str
+    quantity: int
+    calls: int
+    unpriced: int
+
+
+_UNITS: LiteralString = """
+    SELECT unit, sum(quantity::numeric)::bigint, count(*), count(*) FILTER (WHERE unpriced)
+      FROM usage_events, jsonb_each_text(units) AS used (unit, quantity)
+     WHERE units <> '{}'
+       AND (%(since)s::timestamptz IS NULL OR admitted_at >= %(since)s)
+       AND (%(until)s::timestamptz IS NULL OR admitted_at < %(until)s)
+     GROUP BY 1 ORDER BY 1
+"""
+
+
+async def used_units(
+    connection: AsyncConnection[Any], *, since: datetime | None = None, until: datetime | None = None
+) -> list[UsedUnit]:
+    """Sums by unit, of calls admitted in a span. They are read from the rows that have any: by an index of those alone."""
+    cursor = await connection.execute(_UNITS, {"since": since, "until": until})
+    return [UsedUnit(*row) for row in await cursor.fetchall()]
+
+
 def total(rows: Sequence[Used]) -> Used:
     """All rows as one."""
     return Used(

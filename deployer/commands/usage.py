@@ -15,11 +15,11 @@ from deployer.output import JsonFlag, moment, print_json, print_table, say
 from deployer.times import moment_or_ago
 
 if TYPE_CHECKING:
-    from core.usage import Used
+    from core.usage import Used, UsedUnit
 
 
 class By(StrEnum):
-    """What to sum by; core.usage.GROUPS, which is not imported for the sake of `--help`."""
+    """What to sum by: core.usage.GROUPS, which is not imported for the sake of `--help`, and units."""
 
     APP = "app"
     TEAM = "team"
@@ -27,6 +27,7 @@ class By(StrEnum):
     KEY = "key"
     MODEL = "model"
     UPSTREAM = "upstream"
+    UNIT = "unit"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +40,9 @@ _HELP = """Show what was used: calls, tokens and cost, from the ledger.
 Without --since it is everything there is. Cached tokens are part of the input, reasoning tokens of the output. With
 --json: `{"by", "since", "until", "rows": [{"id", "name", "calls", "errors", "estimated", "input_tokens",
 "cached_tokens", "output_tokens", "reasoning_tokens", "cost_usd"}], "total": {...}}`, costs as exact decimal texts.
+
+`--by unit` sums what is billed beside text tokens: audio and image tokens, images, characters, milliseconds, calls of tools,
+tiers. Its rows are `{"unit", "quantity", "calls", "unpriced"}`, and there is no total.
 
 Examples:
 
@@ -66,6 +70,10 @@ def _usage(
     if start is not None and stop is not None and stop <= start:
         raise CommandError("--until is not after --since", code="usage", exit_code=USAGE)
 
+    if by is By.UNIT:
+        _show_units(start, stop, database_url, data_dir, as_json)
+        return
+
     async def work(tenant: Tenant) -> "list[Used]":
         from core.usage import used
 
@@ -88,6 +96,27 @@ def _usage(
             ((by.value.capitalize(), "left"), *((title, "right") for title in _TITLES)),
             [_cells(row) for row in rows],
             totals=_cells(total(rows)),
+        )
+
+
+def _show_units(
+    start: datetime | None, stop: datetime | None, database_url: str | None, data_dir: Path | None, as_json: bool
+) -> None:
+    async def work(tenant: Tenant) -> "list[UsedUnit]":
+        from core.usage import used_units
+
+        async with tenant.store.transaction() as connection:
+            return await used_units(connection, since=start, until=stop)
+
+    rows = with_tenant(database_url, data_dir, work)
+    if as_json:
+        print_json({"by": By.UNIT.value, "since": start, "until": stop, "rows": [asdict(row) for row in rows]})
+    elif not rows:
+        say(f"Nothing but text tokens was used{f' since {moment(start)}' if start is not None else ' yet'}.")
+    else:
+        print_table(
+            (("Unit", "left"), ("Quantity", "right"), ("Calls", "right"), ("Unpriced", "right")),
+            [[row.unit, f"{row.quantity:,}", f"{row.calls:,}", f"{row.unpriced:,}"] for row in rows],
         )
 
 

@@ -118,6 +118,39 @@ def test_a_span_counts_its_beginning_and_not_its_end_to_the_millisecond(used, si
     assert used("usage", *span, "--json").json["total"]["calls"] == count
 
 
+@pytest.fixture
+def used_units(used, database_url):
+    """Two of the calls used more than text."""
+    with psycopg.connect(database_url) as connection:
+        units = [(1, '{"audio_input_token": 30, "tier:flex": 1}', False), (2, '{"audio_input_token": 12}', True)]
+        for hour, told, unpriced in units:
+            connection.execute(
+                "UPDATE usage_events SET units = %s, unpriced = %s WHERE admitted_at = %s",
+                (
+                    told,
+                    unpriced,
+                    HOUR + timedelta(hours=hour - 1) + (timedelta(minutes=15) if hour == 2 else timedelta()),
+                ),
+            )
+    return used
+
+
+def test_usage_by_unit_is_what_was_billed_beside_text(used_units):
+    answer = used_units("usage", "--by", "unit", "--json")
+    assert (answer.code, answer.json["by"]) == (0, "unit")
+    assert answer.json["rows"] == [
+        {"unit": "audio_input_token", "quantity": 42, "calls": 2, "unpriced": 1},
+        {"unit": "tier:flex", "quantity": 1, "calls": 1, "unpriced": 0},
+    ]
+    within = used_units("usage", "--by", "unit", "--since", "2026-11-03T11:15:00Z", "--json").json["rows"]
+    assert [row["quantity"] for row in within] == [12]
+    assert "audio_input_token" in used_units("usage", "--by", "unit").out
+
+
+def test_usage_by_unit_says_so_where_all_was_text(used):
+    assert "Nothing but text tokens" in used("usage", "--by", "unit").out
+
+
 def test_usage_for_people_has_a_row_of_totals(used):
     told = used("usage").out
     assert "contoso/research/search" in told and "total" in told and "1.750000" in told

@@ -56,9 +56,10 @@ CREATE TABLE deferred_usage (
 );
 CREATE INDEX deferred_usage_due ON deferred_usage (due_at) WHERE ended_at IS NULL;
 
--- Billed units that are no text tokens, by the names that prices have: {"audio_input_token": 120, "image": 2, ...}. Tokens among
--- them are part of the event's input or output tokens.
+-- Billed units that are no text tokens, by the names that prices have: {"audio_input_token": 120, "image:1024x1024/hd": 2}.
+-- Tokens among them are part of the event's input or output tokens.
 ALTER TABLE usage_events ADD COLUMN units jsonb NOT NULL DEFAULT '{}';
+CREATE INDEX usage_events_units ON usage_events (admitted_at) WHERE units <> '{}';  -- what was used by unit, of any span
 
 -- Under which pepper proxies bring the keys that they see: what `aduana secrets rotate` says once every proxy holds it.
 CREATE TABLE pepper_rotation (
