@@ -20,7 +20,8 @@ _decode_image = msgspec.json.Decoder(_ImageEvent).decode
 
 
 class ImagesMeter(EventMeter):
-    """Images as they are made: parts of them, and each as a whole with its usage."""
+    """Images as they are made: parts of them, and each as a whole with its usage ("the number of image tokens in the output
+    image": https://platform.openai.com/docs/api-reference/images-streaming)."""
 
     __slots__ = ("_fields", "_left")
 
