@@ -41,6 +41,8 @@ DataDirOption = typer.Option(
 _READ = (
     "ADUANA_DATABASE_URL",
     "ADUANA_REDIS_URL",
+    "ADUANA_REDIS_AUTH",
+    "ADUANA_CA_BUNDLE",
     "ADUANA_PEPPERS",
     "ADUANA_MASTER_KEYS",
     "ADUANA_SECRET_TTL",

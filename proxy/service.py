@@ -15,6 +15,8 @@ from starlette.routing import Router
 
 from core.identity.entra import Identities
 from core.keys import Peppers
+from core.redis import parse_redis_url
+from core.redis.login import EntraLogin, require_tls
 from core.secrets.resolver import CachingResolver, resolve_setting, resolver_of
 from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
@@ -125,7 +127,7 @@ class Service:
         resolver = resolver_of(settings, environment, identities=identities, sealed=sealed)
         database_url = await resolve_setting(settings.database_url, resolver)
         peppers = await Peppers.load(settings.peppers, resolver)
-        ledger = await _open_ledger(settings, resolver)
+        ledger = await _open_ledger(settings, resolver, identities)
         opened.append(cls(settings, environment, database_url, peppers, ledger, resolver, identities))
         opened[0]._sharing = await _open_sharing(opened[0].board, settings, resolver)
         if opened[0]._sole is not None:
@@ -286,11 +288,16 @@ async def _open_sharing(board: Board, settings: Settings, resolver: CachingResol
     return Sharing(board, opener(url, settings.redis_timeout, trusted))
 
 
-async def _open_ledger(settings: Settings, resolver: CachingResolver) -> LedgerLog:
+async def _open_ledger(settings: Settings, resolver: CachingResolver, identities: Identities) -> LedgerLog:
     if settings.redis_url is None:
         from proxy.ledger.spool import SpoolLog  # here: only memory mode needs it
 
         return SpoolLog(settings.state_dir / "spool", settings)
     redis_url = await resolve_setting(settings.redis_url, resolver)
     tls = ssl.create_default_context(cafile=settings.ca_bundle) if redis_url.startswith("rediss:") else None
-    return RedisLog(redis_url, settings, tls=tls)
+    login = None
+    if settings.redis_auth == "entra":
+        address = parse_redis_url(redis_url)
+        require_tls(address)
+        login = EntraLogin(identities.of(), address.username)
+    return RedisLog(redis_url, settings, tls=tls, login=login)

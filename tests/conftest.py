@@ -20,6 +20,7 @@ from tests.simulators.fixtures import (  # noqa: F401
     simulator,
     start_simulator,
 )
+from tests.valkey_cluster import ValkeyCluster
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +114,22 @@ def valkey(start_valkey: Callable[..., ValkeyServer]) -> ValkeyServer:
 def redis_url(valkey: ValkeyServer) -> str:
     """The URL of a Valkey of this test's own."""
     return valkey.url
+
+
+@pytest.fixture
+def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ValkeyCluster]]:
+    """Starts a cluster of three Valkeys of this test's own."""
+    started: list[ValkeyCluster] = []
+
+    def start(**options) -> ValkeyCluster:
+        cluster = ValkeyCluster(tmp_path_factory.mktemp("cluster"), **options)
+        started.append(cluster)
+        cluster.start()
+        return cluster
+
+    yield start
+    for cluster in started:
+        cluster.kill()
 
 
 @pytest.fixture

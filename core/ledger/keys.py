@@ -6,9 +6,21 @@ from uuid import UUID
 class StreamKeys:
     """The keys of one client, as the bytes that go over the wire (docs/decisions/0004-limits.md)."""
 
-    __slots__ = ("buckets", "leases", "log", "objects", "reserved", "sequences", "spent", "state", "watermarks")
+    __slots__ = (
+        "buckets",
+        "client",
+        "leases",
+        "log",
+        "objects",
+        "reserved",
+        "sequences",
+        "spent",
+        "state",
+        "watermarks",
+    )
 
     def __init__(self, client: UUID) -> None:
+        self.client = client
         tag = f"aduana:{{{client}}}"
         self.log = f"{tag}:ledger".encode()  # stream: i incarnation, s first seq, n count, b records (an array)
         self.sequences = f"{tag}:sequences".encode()  # hash: incarnation → the last seq that is in the stream

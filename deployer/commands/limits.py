@@ -70,7 +70,7 @@ def _show(
         except KeyRefused as error:
             raise CommandError(str(error), remedy=error.remedy, code=error.code) from None
         redis_url = await tenant.redis_url()
-        return await asyncio.to_thread(_look, tenant.url, redis_url, id, path)
+        return await asyncio.to_thread(_look, tenant, redis_url, id, path)
 
     found = with_tenant(database_url, data_dir, work)
     if as_json:
@@ -105,7 +105,7 @@ def _show(
         note(found.why)
 
 
-def _look(database_url: str, redis_url: str | None, key_id: str, path: str) -> _Found:
+def _look(tenant: Tenant, redis_url: str | None, key_id: str, path: str) -> _Found:
     import psycopg
 
     from core.ledger.sums import sums
@@ -116,7 +116,7 @@ def _look(database_url: str, redis_url: str | None, key_id: str, path: str) -> _
     from core.store import conninfo
 
     now = time.time()
-    with psycopg.connect(conninfo(database_url, application_name="aduana-cli")) as connection:
+    with psycopg.connect(conninfo(tenant.url, application_name="aduana-cli")) as connection:
         caller = build(read_rows(connection), now).caller(key_id)
         rules = caller.rules if caller is not None else NO_RULES
         every = [*rules.always, *(rule for some in (rules.by_model or {}).values() for rule in some)]
@@ -126,7 +126,7 @@ def _look(database_url: str, redis_url: str | None, key_id: str, path: str) -> _
         why = "There is no Redis: the limits are counted in the proxy's memory; days, months and budgets are the ledger's."
         if redis_url is not None:
             try:
-                counters, closed = read_counters(redis_url, client, fields_of(every, now))
+                counters, closed = read_counters(redis_url, tenant.settings, client, fields_of(every, now))
                 return _Found(path, standings(every, counters, now), "redis", closed)
             except CountersAway as error:
                 why = f"Redis cannot be asked ({error}): days, months and budgets are the ledger's."

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,11 +51,13 @@ class ValkeyServer:
         password: str | None = None,
         max_memory: int = DEFAULT_MAX_MEMORY,  # bytes
         log: Path | None = None,
+        settings: Sequence[str] = (),
     ) -> None:
         self.directory = directory.absolute()
         self.port = port or free_port()
         self.password = password or secrets.token_urlsafe(24)
         self.max_memory = max_memory
+        self.settings = settings  # further lines of its configuration
         self.log = log or self.directory / "valkey.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,6 +92,7 @@ class ValkeyServer:
             "maxmemory-policy noeviction",  # a refused write is noticed; an evicted record is lost
             "daemonize no",
             'logfile ""',
+            *self.settings,
         ]
         fresh = self.configuration.with_suffix(".new")
         fresh.unlink(missing_ok=True)

@@ -7,60 +7,22 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
+
+from core.redis import RedisAddress
+from core.redis.login import Credentials
 
 Handler = Callable[[Any], None]
 
 
 class RedisRefused(Exception):
-    """Redis answered a command of the handshake with an error."""
+    """Redis answered a command with an error."""
 
-
-@dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """Where Redis is, and who we are there."""
-
-    host: str
-    port: int
-    database: int
-    username: str | None
-    password: str | None
-    tls: bool
-    path: str | None = None  # of a Unix socket, in place of host and port
-
-    def __repr__(self) -> str:  # never the password
-        if self.path is not None:
-            return f"unix://{self.path}"
-        return f"{'rediss' if self.tls else 'redis'}://{self.host}:{self.port}/{self.database}"
-
-
-def parse_redis_url(url: str) -> RedisAddress:
-    """`redis[s]://[[user]:password@]host[:port][/database]`, or `unix://[[user]:password@]/path[?db=N]`.
-
-    Raises `ValueError`, which never repeats the password.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "unix" and parts.path:
-        database = parse_qs(parts.query).get("db", ["0"])[0]
-    elif parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("a Redis URL is redis://[[user]:password@]host[:port][/database], rediss:// or unix:///path")
-    else:
-        database = parts.path.strip("/") or "0"
-    if not database.isdigit():
-        raise ValueError(f"the database in a Redis URL is a number, not {database!r}")
-    return RedisAddress(
-        host=parts.hostname or "",
-        port=parts.port or 6379,
-        database=int(database),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "rediss",
-        path=parts.path if parts.scheme == "unix" else None,
-    )
+    def __init__(self, command: bytes | str | int, reply: str) -> None:
+        super().__init__(f"Redis refused {command!r}: {reply}")
+        self.reply = reply
 
 
 def command(*arguments: bytes | str | int) -> bytes:
@@ -84,18 +46,23 @@ class RedisConnection(asyncio.Protocol):
         self.lost: asyncio.Future[BaseException | None] = self._loop.create_future()
 
     @classmethod
-    async def open(cls, address: RedisAddress, tls: ssl.SSLContext | None = None) -> "RedisConnection":
-        """Connect, authenticate and choose the database. Raises `OSError` or `RedisRefused`."""
-        context = (tls or ssl.create_default_context()) if address.tls else None
+    async def open(
+        cls, address: RedisAddress, tls: ssl.SSLContext | None = None, credentials: Credentials | None = None
+    ) -> "RedisConnection":
+        """Connect, log in and choose the database. Raises `OSError` or `RedisRefused`."""
         loop = asyncio.get_running_loop()
         if address.path is not None:
             _, connection = await loop.create_unix_connection(cls, address.path)
+        elif address.tls:
+            context = tls or ssl.create_default_context()
+            _, connection = await loop.create_connection(
+                cls, address.host, address.port, ssl=context, server_hostname=address.server_name
+            )
         else:
-            _, connection = await loop.create_connection(cls, address.host, address.port, ssl=context)
+            _, connection = await loop.create_connection(cls, address.host, address.port)
         try:
-            if address.password is not None:
-                who = (address.username,) if address.username else ()
-                await connection.call("AUTH", *who, address.password)
+            if credentials is not None:
+                await connection.call("AUTH", *credentials.arguments)
             if address.database:
                 await connection.call("SELECT", address.database)
         except BaseException:
@@ -140,7 +107,7 @@ class RedisConnection(asyncio.Protocol):
             raise ConnectionError(f"the connection broke: {self.lost.result()}")
         value = reply.result()
         if isinstance(value, hiredis.ReplyError):
-            raise RedisRefused(f"Redis refused {arguments[0]!r}: {value}")
+            raise RedisRefused(arguments[0], str(value))
         return value
 
     def waits_since(self) -> float | None:

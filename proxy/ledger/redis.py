@@ -7,20 +7,26 @@ docs/decisions/0002-ledger.md. This is the hot path: a call costs one future, no
 import asyncio
 import hashlib
 import logging
-import random
 import ssl
 import time
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+from weakref import WeakKeyDictionary
 
 from core.ledger.records import Admitted, Gone, Heartbeat, Made, Settled, Voided, encode, encode_settled
+from core.redis import parse_redis_url
+from core.redis.login import Login, PasswordLogin
+from core.redis.slots import NOT_HERE
 from core.settings import Settings
 from core.snapshot import Snapshot
 from proxy.ledger import LedgerFull, LedgerUnavailable, RulesChanged, ownership
-from proxy.ledger.connection import RedisConnection, RedisRefused, command, parse_redis_url
+from proxy.ledger.connection import RedisRefused, command
+from proxy.ledger.node import Node
+from proxy.ledger.nodes import Nodes
 from proxy.ledger.stream import AGAIN, ClientStream, Confirmation, OpenCall
 from proxy.limits import UNLIMITED, Claim, Verdict, operations
 from proxy.limits.memory import MemoryLimiter
@@ -35,9 +41,8 @@ _CHUNK = 250  # records sent again in one command
 _MOST_A_COMMAND = 1000
 _POLL = 1.0  # seconds between questions for the watermark while nothing else is sent
 _OOM_PATIENCE = 5.0  # seconds of Redis being out of memory before the buffer counts as full
-_LONGEST_BACKOFF = 2.0
 _CLOSING = 2.0
-_GATE_POLL = 0.02  # seconds between two looks at a closed gate
+_POLL_AGAIN = 0.02  # seconds between two looks at a closed gate, or for a slot that is on its way
 _RESENDING = 4.0  # seconds after Redis' return in which every other proxy has found it and sent again what it forgot
 _CLAIMED = 2  # times the buffer: claims of calls that were admitted are taken beyond it
 
@@ -51,16 +56,20 @@ class RedisLog:
         settings: Settings,
         incarnation: UUID | None = None,
         tls: ssl.SSLContext | None = None,
+        login: Login | None = None,
     ) -> None:
+        """`login`: in place of the password in the URL."""
         self.incarnation = incarnation or uuid4()
         self._address = parse_redis_url(redis_url)
         self._tls = tls
+        self._login = login or PasswordLogin(self._address)
         self._timeout = settings.redis_timeout
         self._tick_seconds = settings.redis_timeout / _TICKS_A_TIMEOUT
         self._poll_ticks = max(1, round(_POLL / self._tick_seconds))
         self._lease_seconds = settings.lease_seconds
         self._heartbeat_seconds = settings.lease_seconds / 4
-        self._limiter = MemoryLimiter(settings.lease_seconds)  # for callers who are served while Redis is away
+        # For callers who are served while their Redis is away.
+        self._stand_ins: WeakKeyDictionary[Node, MemoryLimiter] = WeakKeyDictionary()
         self._snapshot: Snapshot | None = None
         self._limit = settings.ledger_buffer_calls
         self._allow_unrecorded = settings.on_ledger_full == "allow"
@@ -69,22 +78,18 @@ class RedisLog:
         self._held = 0
         self._dropped = 0
         self._tick = 0
-        self._connection: RedisConnection | None = None
-        self._lost_at = 0.0  # the loop's time when the connection was last lost
-        self._back_at = float("-inf")  # the loop's time when Redis came back
         self._oom_since: float | None = None
-        self._keeper: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._heartbeat_at = 0.0
-        self._closing = False
         self._loop: asyncio.AbstractEventLoop
+        self._nodes: Nodes | None = None  # from `start` on
 
     # ── The port ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def connected(self) -> bool:
         """Whether records reach Redis now."""
-        return self._connection is not None and self._oom_since is None
+        return self._nodes is not None and self._nodes.connected and self._oom_since is None
 
     @property
     def unacknowledged(self) -> int:
@@ -99,12 +104,19 @@ class RedisLog:
     async def start(self) -> None:
         """Connect, and go on trying where Redis is away; returns after the first attempt."""
         self._loop = asyncio.get_running_loop()
-        self._lost_at = self._loop.time()
         self._heartbeat_at = self._loop.time() + self._heartbeat_seconds
-        tried = asyncio.Event()
-        self._keeper = self._loop.create_task(self._keep_connected(tried), name="ledger-connection")
+        self._nodes = Nodes(
+            self._address,
+            tls=self._tls,
+            login=self._login,
+            timeout=self._timeout,
+            script=_APPLY,
+            opened=self._opened,
+            lost=self._lost,
+            redrawn=self._redrawn,
+        )
         self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
-        await tried.wait()
+        await self._nodes.tried()
 
     async def close(self) -> None:
         """Hand what is numbered to Redis, for two seconds at most, and stop."""
@@ -113,14 +125,10 @@ class RedisLog:
             if all(stream.acked == stream.next_seq - 1 for stream in self._streams.values()):
                 break
             await asyncio.sleep(0.01)
-        self._closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._connection is not None:
-            self._connection.abort("closed")
+        if self._nodes is not None:
+            await self._nodes.close()
         for stream in self._streams.values():
             stream.expire(self._tick + 1)
 
@@ -217,18 +225,25 @@ class RedisLog:
         """One command on keys of a client. Raises `LedgerUnavailable` where Redis does not answer it in time."""
         if self._dirty:
             self._flush()  # what was written down before the question is part of the answer
-        connection = self._connection
-        if connection is None:
-            raise LedgerUnavailable(retry_after=1.0)
         try:
             async with asyncio.timeout(self._timeout):
-                return await connection.call(*arguments)
+                while True:
+                    node = self._node(client)
+                    if node.connection is None:
+                        raise LedgerUnavailable(retry_after=1.0)
+                    try:
+                        return await node.connection.call(*arguments)
+                    except RedisRefused as error:
+                        if self._nodes is None or not error.reply.startswith(NOT_HERE):
+                            raise
+                        self._nodes.not_there(node, error.reply)
+                    await asyncio.sleep(_POLL_AGAIN)
         except (OSError, RedisRefused) as error:  # a time-out is an OSError, too
             raise LedgerUnavailable(retry_after=1.0) from error
 
     def tell(self, client: bytes, *arguments: bytes | str | int) -> None:
         """One command on keys of a client, whose answer nobody needs."""
-        connection = self._connection
+        connection = self._node(client).connection
         if connection is not None:
             connection.expect(lambda _: None)
             connection.write(command(*arguments))
@@ -238,21 +253,28 @@ class RedisLog:
         proxies may have to send again what it forgot."""
         stream = self._streams.get(client)
         in_step = stream is None or stream.shut_out_at is None
-        return in_step and self._connection is not None and self._loop.time() - self._back_at > _RESENDING
+        node = self._node(client)
+        return in_step and node.connection is not None and self._loop.time() - node.back_at > _RESENDING
+
+    def _node(self, client: bytes) -> Node:
+        assert self._nodes is not None, "the log was not started"
+        return self._nodes.of(client)
 
     # ── While Redis is away ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _is_away(self, stream: ClientStream) -> bool:
         """Whether Redis has not counted for this client for longer than a call waits."""
-        since = self._lost_at if self._connection is None else stream.shut_out_at
+        node = stream.node
+        since = node.lost_at if node.connection is None else stream.shut_out_at
         return since is not None and self._loop.time() - since > self._timeout
 
     def _admit_here(self, stream: ClientStream, record: bytes, claim: Claim) -> Verdict:
         """By the limits of this process alone; the record is sent when Redis is back."""
-        verdict = self._ask_limiter(claim)
+        limiter = self._stand_in(stream.node)
+        verdict = self._ask_limiter(limiter, claim)
         if verdict.admitted:
             call = stream.admit(record, claim, operations.hold(claim), self._tick)
-            call.limiter = self._limiter
+            call.limiter = limiter
             self._held += 1
             if not stream.dirty:
                 self._mark(stream)
@@ -260,17 +282,24 @@ class RedisLog:
 
     def _ask_here(self, stream: ClientStream, call: OpenCall) -> Verdict:
         """The same for a call that is numbered already and was not answered in time."""
-        verdict = self._ask_limiter(call.claim)
+        limiter = self._stand_in(stream.node)
+        verdict = self._ask_limiter(limiter, call.claim)
         if verdict.admitted:
-            call.limiter = self._limiter
+            call.limiter = limiter
         else:
             self._void(stream, call)
         return verdict
 
-    def _ask_limiter(self, claim: Claim) -> Verdict:
+    def _ask_limiter(self, limiter: MemoryLimiter, claim: Claim) -> Verdict:
         now = time.time_ns() // 1000
-        raw = self._limiter.admit(operations.admit(claim), str(self.incarnation), now)
+        raw = limiter.admit(operations.admit(claim), str(self.incarnation), now)
         return verdict_of(claim.plan, raw, now / 1e6)
+
+    def _stand_in(self, node: Node) -> MemoryLimiter:
+        limiter = self._stand_ins.get(node)
+        if limiter is None:
+            limiter = self._stand_ins[node] = MemoryLimiter(self._lease_seconds)
+        return limiter
 
     # ── Numbering ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -280,12 +309,19 @@ class RedisLog:
         return self._oom_since is not None and self._loop.time() - self._oom_since > _OOM_PATIENCE
 
     def _new_stream(self, client: bytes) -> ClientStream:
-        stream = self._streams[client] = ClientStream(client, self.incarnation, _APPLY_SHA, self._lease_seconds)
-        stream.answered = partial(self._answered, stream)
-        stream.asked = partial(self._asked, stream)
-        stream.synced = self._connection is not None  # a new incarnation starts at 1 in every life of Redis
+        node = self._node(client)
+        stream = ClientStream(client, self.incarnation, _APPLY_SHA, self._lease_seconds, node)
+        self._streams[client] = stream
+        self._listen(stream)
+        stream.synced = node.connection is not None  # a new incarnation starts at 1 in every life of Redis
         self._count(stream)
         return stream
+
+    def _listen(self, stream: ClientStream) -> None:
+        """From here on to what is sent from here on: answers of a node that has the client no longer tell nothing."""
+        stream.in_flight = in_flight = deque[Sequence[OpenCall]]()
+        stream.answered = partial(self._answered, stream, in_flight)
+        stream.asked = partial(self._asked, stream, in_flight)
 
     def _count(self, stream: ClientStream) -> bool:
         snapshot = self._snapshot
@@ -313,10 +349,15 @@ class RedisLog:
     def _flush(self) -> None:
         """Send what this turn of the loop numbered, a command a client, in one write."""
         dirty, self._dirty = self._dirty, []
-        commands = []
-        connection = self._connection
+        commands: list[bytes] = []
+        connection = None
         for stream in dirty:
             stream.dirty = False
+            if stream.node.connection is not connection:
+                if connection is not None and commands:
+                    connection.write(b"".join(commands))
+                    commands = []
+                connection = stream.node.connection
             if connection is None or not stream.synced:
                 stream.forget_pending()
                 continue
@@ -328,8 +369,10 @@ class RedisLog:
         if commands and connection is not None:
             connection.write(commands[0] if len(commands) == 1 else b"".join(commands))
 
-    def _answered(self, stream: ClientStream, reply: Any) -> None:
+    def _answered(self, stream: ClientStream, in_flight: deque[Sequence[OpenCall]], reply: Any) -> None:
         """What Redis says to records that were sent as they were numbered."""
+        if in_flight is not stream.in_flight:
+            return
         waiters = self._heard(stream, reply)
         if waiters is None:
             return
@@ -385,15 +428,20 @@ class RedisLog:
                 _log.error("Redis is out of memory and takes no ledger records; they wait here (%d calls)", self._held)
             stream.retry_tick = self._tick + self._poll_ticks
             return
-        connection = self._connection
-        if connection is None:
+        node = stream.node
+        if node.connection is None or self._nodes is None:
             return
         if text.startswith("NOSCRIPT"):
-            connection.expect(lambda _: None)
-            connection.write(command("SCRIPT", "LOAD", _APPLY))
+            node.load_script()
             self._resynchronise(stream)
             return
-        connection.abort(f"Redis refused a ledger record: {text}")  # READONLY, LOADING, ...: find the right one
+        if text.startswith(NOT_HERE):
+            if stream.shut_out_at is None:
+                stream.shut_out_at = self._loop.time()
+            self._nodes.not_there(node, text)
+            self._ask_soon(stream)
+            return
+        node.connection.abort(f"Redis refused a ledger record: {text}")  # READONLY, LOADING, ...: find the right one
 
     # ── Being in step with Redis ────────────────────────────────────────────────────────────────────────────────────
 
@@ -404,30 +452,32 @@ class RedisLog:
     def _resynchronise(self, stream: ClientStream) -> None:
         """Ask how far Redis has this stream, then send what follows."""
         stream.synced = False
-        if not stream.asking and self._tick >= stream.retry_tick and self._connection is not None:
+        if not stream.asking and self._tick >= stream.retry_tick and stream.node.connection is not None:
             stream.asking = True
-            self._send(self._connection, stream, stream.command(0, []), ())
+            self._send(stream, stream.command(0, []), ())
 
     def _ask_soon(self, stream: ClientStream) -> None:
-        """The client's gate is closed, or our snapshot is old: neither lasts."""
+        """The client's gate is closed, our snapshot is old, or its slot is on its way: none lasts."""
         if not stream.asks_soon:
             stream.asks_soon = True
-            self._loop.call_later(_GATE_POLL, self._ask_at_the_gate, stream)
+            self._loop.call_later(_POLL_AGAIN, self._ask_again, stream)
 
-    def _ask_at_the_gate(self, stream: ClientStream) -> None:
+    def _ask_again(self, stream: ClientStream) -> None:
         stream.asks_soon = False
         if not stream.synced:
             self._resynchronise(stream)
 
-    def _send(
-        self, connection: RedisConnection, stream: ClientStream, data: bytes, waiters: Sequence[OpenCall]
-    ) -> None:
+    def _send(self, stream: ClientStream, data: bytes, waiters: Sequence[OpenCall]) -> None:
+        connection = stream.node.connection
+        assert connection is not None  # whoever sends has just heard from it, or looked
         connection.expect(stream.asked)
         stream.in_flight.append(waiters)
         connection.write(data)
 
-    def _asked(self, stream: ClientStream, reply: Any) -> None:
+    def _asked(self, stream: ClientStream, in_flight: deque[Sequence[OpenCall]], reply: Any) -> None:
         """Redis says how far it has the stream: send what follows, a chunk at a time, until nothing is left."""
+        if in_flight is not stream.in_flight:
+            return
         stream.asking = False
         waiters = self._heard(stream, reply)
         if waiters is None:
@@ -442,13 +492,11 @@ class RedisLog:
             return
         for call in stream.doubtful(base):
             self._put_back(stream, call, base)
-        connection = self._connection
-        assert connection is not None  # the reply has just come from it
         if stream.unregistered:
             stream.unregistered = False
             holds = stream.holds(base)
             for start in range(0, len(holds), _CHUNK):
-                self._send(connection, stream, stream.command(0, [], holds[start : start + _CHUNK]), ())
+                self._send(stream, stream.command(0, [], holds[start : start + _CHUNK]), ())
             if holds:
                 stream.asking = True
                 return
@@ -458,7 +506,7 @@ class RedisLog:
             return
         stream.asking = True
         # Below the watermark nothing is kept: where Redis forgot that much, the stream goes on from there.
-        self._send(connection, stream, stream.command(base + 1, arguments, reset=last < base), waiters)
+        self._send(stream, stream.command(base + 1, arguments, reset=last < base), waiters)
 
     def _put_back(self, stream: ClientStream, call: OpenCall, base: int) -> None:
         """A waiting admission that will be asked anew: where Redis has it, it is voided, else it never was."""
@@ -470,52 +518,39 @@ class RedisLog:
             self._held -= 1
         call.answer(AGAIN)
 
-    async def _keep_connected(self, tried: asyncio.Event) -> None:
-        backoff = 0.05
-        silent = False
-        while True:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    connection = await RedisConnection.open(self._address, self._tls)
-                    await connection.call("SCRIPT", "LOAD", _APPLY)
-            except (OSError, RedisRefused, TimeoutError) as error:
-                if not silent:
-                    _log.warning("the ledger's Redis at %r is away: %s", self._address, error or "no answer in time")
-                    silent = True
-                tried.set()
-                await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                backoff = min(backoff * 2, _LONGEST_BACKOFF)
-                continue
-            if silent:
-                _log.info("the ledger's Redis at %r is back", self._address)
-                self._back_at = self._loop.time()
-            backoff, silent = 0.05, False
-            self._connection = connection
-            for stream in self._streams.values():
+    def _opened(self, node: Node) -> None:
+        for stream in self._streams.values():
+            if stream.node is node:
                 stream.asking = False
                 stream.retry_tick = 0
                 self._resynchronise(stream)
-            tried.set()
-            reason = await connection.lost
-            self._connection = None
-            self._lost_at = self._loop.time()
-            self._limiter = MemoryLimiter(self._lease_seconds)
-            for stream in self._streams.values():
+
+    def _lost(self, node: Node, reason: BaseException | None) -> None:
+        self._stand_ins.pop(node, None)
+        for stream in self._streams.values():
+            if stream.node is node:
                 stream.synced = stream.asking = False
                 stream.in_flight.clear()
-            _log.warning("lost the ledger's Redis: %s; %d calls are kept here", reason, self._held)
-            silent = True
+        _log.warning("lost the ledger's Redis at %r: %s; %d calls are kept here", node.address, reason, self._held)
+
+    def _redrawn(self) -> None:
+        """Clients whose node is another one now go on there, as after a broken connection."""
+        for stream in self._streams.values():
+            node = self._node(stream.client)
+            if node is not stream.node:
+                stream.node = node
+                stream.synced = stream.asking = False
+                stream.retry_tick = 0
+                self._listen(stream)
+                self._resynchronise(stream)
 
     def _sweep(self) -> None:
         """The one timer: admissions that waited too long, a silent Redis, streams to ask about, heartbeats."""
         self._tick = tick = self._tick + 1
         self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
         now = self._loop.time()
-        connection = self._connection
-        if connection is not None:
-            since = connection.waits_since()
-            if since is not None and now - since > self._timeout:
-                connection.abort(f"no answer for {self._timeout} s")
+        if self._nodes is not None:
+            self._nodes.check()
         heartbeat = now >= self._heartbeat_at
         if heartbeat:
             self._heartbeat_at = now + self._heartbeat_seconds
@@ -525,6 +560,7 @@ class RedisLog:
                 stream.number(operations.NONE, encode(Heartbeat(time.time_ns() // 1_000_000)))
                 if not stream.dirty:
                     self._mark(stream)
+            connection = stream.node.connection
             if connection is None:
                 continue
             if not stream.synced:

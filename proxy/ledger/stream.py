@@ -10,6 +10,7 @@ from core.ledger.records import Settled, Superseded, decode, encode
 from core.limits import Family
 from core.limits.fields import families_text
 from proxy.ledger.connection import Handler
+from proxy.ledger.node import Node
 from proxy.limits import Claim, operations
 from proxy.limits.memory import MemoryLimiter
 from proxy.limits.plan import counters_of
@@ -85,6 +86,7 @@ class ClientStream:
         "in_flight",
         "lease",
         "next_seq",
+        "node",
         "open",
         "pending",
         "pending_from",
@@ -99,8 +101,9 @@ class ClientStream:
         "watermark",
     )
 
-    def __init__(self, client: bytes, incarnation: UUID, script_sha: str, lease_seconds: float) -> None:
+    def __init__(self, client: bytes, incarnation: UUID, script_sha: str, lease_seconds: float, node: Node) -> None:
         self.client = client
+        self.node = node  # that has the client's keys
         self.prefix = _prefix(StreamKeys(UUID(bytes=client)), script_sha, incarnation)
         self.lease = b"%d" % round(lease_seconds * 1e6)
         self.counted: tuple[Family, ...] = ()

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import psycopg
 
+from core.redis.clients import open_clients
 from core.secrets import SecretError, SecretReferenceError
 from core.secrets.resolver import resolve_setting, resolver_of
 from core.settings import Settings, SettingsError
@@ -27,6 +28,7 @@ from proxy.writer.spool_source import SpoolSource
 _log = logging.getLogger("aduana.writer")
 
 _REPORT = 10.0  # seconds
+_REDIS_TIMEOUT = 5.0
 
 
 async def _resolved(settings: Settings) -> tuple[str, str | None]:
@@ -81,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             SpoolSource(settings.state_dir / "spool")
         ]  # also what was left from a time without Redis
         if redis_url is not None:
-            found.append(RedisSource(redis_url, clients))
+            nodes = open_clients(redis_url, settings, timeout=_REDIS_TIMEOUT, name="aduana-writer")
+            found.append(RedisSource(nodes, clients))
         return found
 
     stop = threading.Event()

@@ -125,8 +125,11 @@ class Writer:
         for source in self._sources:
             try:
                 for piece in source.read():
-                    more |= self._take(connection, source, piece)
-            except SourceAway as error:  # the other source is drained all the same
+                    try:
+                        more |= self._take(connection, source, piece)
+                    except SourceAway as error:  # the other streams are drained all the same
+                        away = error
+            except SourceAway as error:  # and the other source
                 away = error
         if away is not None:
             raise away

@@ -16,6 +16,7 @@ def test_every_variable_sets_its_field():
     given = {
         "ADUANA_DATABASE_URL": "file:/run/secret/db",
         "ADUANA_REDIS_URL": "rediss://cache:10000",
+        "ADUANA_REDIS_AUTH": "entra",
         "ADUANA_PEPPERS": "1=file:/p,1, 2=env:PEPPER",
         "ADUANA_MASTER_KEYS": "3=kv://vault/master",
         "ADUANA_STATE_DIR": "/state",
@@ -51,6 +52,7 @@ def test_every_variable_sets_its_field():
     assert Settings.from_environment(given) == Settings(
         database_url="file:/run/secret/db",
         redis_url="rediss://cache:10000",
+        redis_auth="entra",
         peppers={1: "file:/p,1", 2: "env:PEPPER"},
         master_keys={3: "kv://vault/master"},
         state_dir=Path("/state"),

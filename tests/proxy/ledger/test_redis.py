@@ -11,9 +11,9 @@ import trustme
 from core.ledger.keys import StreamKeys
 from core.limits import Family, Period, ScopeKind, Unit
 from core.limits.fields import families_text
+from core.redis import parse_redis_url
 from core.settings import Settings
 from proxy.ledger import LedgerFull, LedgerUnavailable
-from proxy.ledger.connection import parse_redis_url
 from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import a_writer, add_client, ask, assert_rollups_are_the_sums_of_rows, events

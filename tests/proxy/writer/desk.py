@@ -9,6 +9,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from core.ledger.partitions import ensure  # noqa: F401 - the tests' door to it
+from core.redis import parse_redis_url
+from core.redis.clients import Clients
 from proxy.writer import Source
 from proxy.writer.drain import Writer
 from proxy.writer.redis_source import RedisSource
@@ -30,7 +32,7 @@ def a_writer(database_url: str, *, redis_url: str | None = None, spool: Path | N
         if spool is not None:
             found.append(SpoolSource(spool))
         if redis_url is not None:
-            found.append(RedisSource(redis_url, clients))
+            found.append(RedisSource(Clients(parse_redis_url(redis_url), timeout=5.0, name="test"), clients))
         return found
 
     writer = Writer(lambda: psycopg.connect(database_url, autocommit=True), sources, lease)

@@ -7,6 +7,8 @@ import redis as redis_py
 
 from core.ledger.keys import StreamKeys
 from core.ledger.records import Heartbeat, encode
+from core.redis import parse_redis_url
+from core.redis.clients import Clients
 from proxy.writer import SourceAway
 from proxy.writer.redis_source import RedisSource
 from tests.proxy.ledger.calls import array
@@ -23,7 +25,7 @@ def valkey_client(redis_url):
 
 @pytest.fixture
 def source(redis_url):
-    return RedisSource(redis_url, lambda: [CLIENT])
+    return RedisSource(Clients(parse_redis_url(redis_url), timeout=5.0, name="test"), lambda: [CLIENT])
 
 
 def add(valkey: redis_py.Redis, first: int, entry_id: str = "*", incarnation: UUID = PROXY) -> bytes:
