@@ -238,6 +238,19 @@ def submitted(client: OpenAI, made: Made) -> Any:
     return client.beta.threads.runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs)
 
 
+def said_in_realtime(client: OpenAI, made: Made) -> Any:
+    """The usage of a response in a session."""
+    with client.realtime.connect(model="gpt-realtime") as connection:
+        connection.conversation.item.create(
+            item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": "write 5 tokens"}]}
+        )
+        connection.response.create(response={"output_modalities": ["text"]})
+        for event in connection:
+            if event.type == "response.done":
+                return event.response.usage
+    return None
+
+
 ASSISTANTS: dict[str, Operation] = {
     "assistants.create": lambda client, made: client.beta.assistants.create(model=MODEL, name="helper"),
     "assistants.list": lambda client, made: client.beta.assistants.list(),
@@ -342,4 +355,16 @@ RESPONSES: dict[str, Operation] = {
     "models.list": lambda client, made: client.models.list(),
     "models.retrieve": lambda client, made: client.models.retrieve(MODEL),
 }
-OPERATIONS: dict[str, Operation] = CHAT | RESPONSES | FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS
+REALTIME: dict[str, Operation] = {
+    "realtime": said_in_realtime,
+    "realtime.client_secrets.create": lambda client, made: client.realtime.client_secrets.create(
+        session={"type": "realtime", "model": "gpt-realtime"}
+    ),
+    "realtime.sessions.create": lambda client, made: client.beta.realtime.sessions.create(
+        model="gpt-4o-realtime-preview"
+    ),
+    "realtime.transcription_sessions.create": lambda client, made: client.beta.realtime.transcription_sessions.create(
+        input_audio_transcription={"model": "gpt-4o-transcribe"}
+    ),
+}
+OPERATIONS: dict[str, Operation] = CHAT | RESPONSES | FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS | REALTIME

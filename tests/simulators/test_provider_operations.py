@@ -16,7 +16,12 @@ WIDER_THAN_ITS_TYPE = ("chat.completions.messages.list", "responses.compact", "m
 
 SURFACES: dict[str, Callable[..., OpenAI]] = {
     "openai": lambda url, **options: OpenAI(base_url=f"{url}/v1", **options),
-    "azure": lambda url, **options: AzureOpenAI(azure_endpoint=url, api_version="2025-04-01-preview", **options),
+    "azure": lambda url, **options: AzureOpenAI(
+        azure_endpoint=url,
+        websocket_base_url=f"ws{url.removeprefix('http')}/openai",  # the client itself knows TLS alone
+        api_version="2025-04-01-preview",
+        **options,
+    ),
     "azure_v1": lambda url, **options: OpenAI(base_url=f"{url}/openai/v1", **options),
 }
 

@@ -14,6 +14,7 @@ from tests.simulators.model_provider.exchange import AZURE, AZURE_V1, OPENAI, Ex
 from tests.simulators.model_provider.model_list import model, models
 from tests.simulators.model_provider.paths import PathTree
 from tests.simulators.model_provider.provider import Provider
+from tests.simulators.model_provider.realtime.door import Door
 from tests.simulators.model_provider.resources import (
     assistants,
     batches,
@@ -21,6 +22,7 @@ from tests.simulators.model_provider.resources import (
     files,
     moderations,
     provenance,
+    realtime_secrets,
     response_objects,
     runs,
     stored_chat,
@@ -60,6 +62,7 @@ _OF_THE_RESOURCE: dict[str, Methods] = {
     **assistants.PATHS,
     **threads.PATHS,
     **runs.PATHS,
+    **realtime_secrets.PATHS,
     **provenance.PATHS,
 }
 # (where it starts, whose it is, what is there)
@@ -69,6 +72,9 @@ _SURFACES: list[tuple[str, str, tuple[dict[str, Methods], ...]]] = [
     ("/openai/deployments/{deployment}", AZURE, (_OF_MODELS,)),
     ("/openai", AZURE, (_OF_THE_RESOURCE,)),
 ]
+
+
+_SOCKETS = {"/v1/realtime": OPENAI, "/openai/v1/realtime": AZURE_V1, "/openai/realtime": AZURE}
 
 
 class Application:
@@ -87,9 +93,15 @@ class Application:
                 self._paths.add(f"{prefix}/{path}", (surface, methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        path: str = scope.get("path", "")
+        if scope["type"] == "websocket":
+            surface = _SOCKETS.get(path)
+            if surface is None:
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})  # 403, before it is accepted
+                return
+            await Door(self._provider, surface, scope, receive, send).run()
             return
-        path: str = scope["path"]
         if path.startswith("/_simulator/"):
             await self._admin(scope, receive, send)
             return

@@ -66,6 +66,7 @@ class Provider:
         self.journal = Journal(configuration.remembered_requests)
         self.prompts = PromptCache()
         self._shelves: dict[str, Shelf] = {}
+        self._ephemeral: set[str] = set()
         self._at_work: set[asyncio.Task[None]] = set()
 
     def shelf(self, kind: str) -> Shelf:
@@ -93,6 +94,14 @@ class Provider:
     def accept_tokens(self, tokens: list[str] | None) -> None:
         """Replace the access tokens that Azure's surfaces accept; None: they are not looked at."""
         self.bearer_tokens = None if tokens is None else frozenset(tokens)
+
+    def accept_ephemeral(self, key: str) -> None:
+        """Accept a key for realtime sessions."""
+        self._ephemeral.add(key)
+
+    def holds_ephemeral(self, key: str | None) -> bool:
+        """Whether this is a key for realtime sessions."""
+        return key in self._ephemeral
 
     def plan_faults(self, plan: FaultPlan) -> None:
         """Replace the rules, their counts and their chances."""

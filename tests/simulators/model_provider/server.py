@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from tests.simulators.model_provider import tokens
 from tests.simulators.model_provider.app import build
@@ -24,6 +26,14 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_begin()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope["extensions"] = {TRANSPORT: self.transport}
+
+
+class _SocketProtocol(WebSocketsSansIOProtocol):
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)  # starts a task, which has not run yet
+        if hasattr(self, "scope"):
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[TRANSPORT] = self.transport
 
 
 class _Server(uvicorn.Server):
@@ -60,7 +70,8 @@ def serve(
     config = uvicorn.Config(
         build(provider),
         http=_Protocol,
-        ws="none",
+        ws=_SocketProtocol,
+        ws_ping_interval=None,
         lifespan="off",
         interface="asgi3",
         access_log=False,
