@@ -54,6 +54,7 @@ class Settings:
     entra_audience: tuple[str, ...] = ()  # that those tokens must be for: this gateway's own registration
     entra_authority: str = "https://login.microsoftonline.com"
     max_body_bytes: int = 32 * 1024 * 1024  # of a JSON request
+    max_upload_bytes: int = 1024 * 1024 * 1024  # of a form; it streams through
     header_timeout: float = 30.0  # seconds for a caller to send a request's head
     body_timeout: float = 30.0  # seconds between two pieces of a caller's body
     keep_alive_interval: float = 15.0  # seconds of silence after which a stream's caller gets an SSE comment
@@ -67,6 +68,11 @@ class Settings:
     on_ledger_full: Literal["refuse", "allow"] = "refuse"
     memory_mode_per_replica: bool = False  # without Redis: several replicas, each with its own limits
     log_level: str = "info"
+
+    @property
+    def forms_dir(self) -> Path:
+        """Where forms wait that are kept until they are known."""
+        return self.state_dir / "forms"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -241,6 +247,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     ),
     "entra_authority": (_authority, "https://host, without a path"),
     "max_body_bytes": (_count, _COUNT + " (bytes)"),
+    "max_upload_bytes": (_count, _COUNT + " (bytes)"),
     "header_timeout": (_seconds, _SECONDS),
     "body_timeout": (_seconds, _SECONDS),
     "keep_alive_interval": (_seconds, _SECONDS),

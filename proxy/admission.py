@@ -11,7 +11,7 @@ from core.ledger.records import Admitted, Call
 from core.limits import Budget, Unit
 from core.prices import price_at
 from core.snapshot import Caller, Route
-from proxy.bodies import JsonBody
+from proxy.bodies import Body, JsonBody
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal
 from proxy.headers import Headers
@@ -48,7 +48,7 @@ class Admitter:
         call: Call,
         caller: Caller,
         endpoint: Endpoint,
-        body: JsonBody,
+        body: Body,
         amounts: Amounts,
         candidates: Sequence[Candidate],
         own_headers: Headers,
@@ -59,7 +59,7 @@ class Admitter:
         `now` is Unix time in seconds.
         """
         verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now)
-        if not verdict.admitted and _is_by_tokens(verdict):
+        if not verdict.admitted and isinstance(body, JsonBody) and _is_by_tokens(verdict):
             counted = await exact_input(self._tokenizer, call.requested_model, body, amounts)
             if counted < amounts.input_tokens:
                 amounts = replace(amounts, input_tokens=counted)

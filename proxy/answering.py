@@ -72,7 +72,7 @@ class Answerer:
                 meter = stream_meter(endpoint, hide_usage=hide_usage, request=outcome.request)
                 await self._pass_stream(endpoint, candidate, response, meter, answer, own_headers, outcome)
             else:
-                await self._pass_whole(candidate, response, streamed, answer, own_headers, outcome)
+                await self._pass_whole(endpoint, candidate, response, streamed, answer, own_headers, outcome)
         finally:
             response.close()
 
@@ -97,6 +97,7 @@ class Answerer:
 
     async def _pass_whole(
         self,
+        endpoint: Endpoint,
         candidate: Candidate,
         response: UpstreamResponse,
         streamed: bool,
@@ -108,7 +109,7 @@ class Answerer:
         if response.complete:
             body = response.body
         elif not streamed:
-            await self._pass_large(candidate, response, answer, own_headers, outcome)
+            await self._pass_large(endpoint, candidate, response, answer, own_headers, outcome)
             return
         else:  # a stream was asked for, and this is none
             try:
@@ -116,18 +117,25 @@ class Answerer:
             except UpstreamError as error:
                 self._failed_later(candidate, error.code, outcome)
                 raise upstream_failed(error.code) from None
-        endpoint = outcome.endpoint
         outcome.usage = usage_of_answer(endpoint, body, outcome.request)
         if outcome.usage is None:
-            if not endpoint.binary and not is_json(body):
+            if body and not endpoint.binary and not is_json(body):
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer")
             outcome.pending = is_pending(endpoint, body)
             outcome.received = texts_of_answer(endpoint, body)
+        if outcome.making is not None:
+            await outcome.making.whole(body, candidate.upstream)
         _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_large(
-        self, candidate: Candidate, response: UpstreamResponse, answer: Answer, own_headers: Headers, outcome: Outcome
+        self,
+        endpoint: Endpoint,
+        candidate: Candidate,
+        response: UpstreamResponse,
+        answer: Answer,
+        own_headers: Headers,
+        outcome: Outcome,
     ) -> None:
         """A large answer streams through; its usage is read from its end."""
         headers = [*answer_headers(response.headers), *own_headers]
@@ -135,6 +143,9 @@ class Answerer:
         tail = b""
         try:
             piece = await response.receive()
+            if outcome.making is not None and not await outcome.making.large(piece, candidate.upstream):
+                self._failed_later(candidate, "upstream_bad_answer", outcome)
+                raise upstream_failed("upstream_bad_answer")
             outcome.first_byte_at = monotonic()
             await answer.start(response.status, headers, piece, response.header(b"content-length"))
             while piece:
@@ -169,6 +180,8 @@ class Answerer:
             while piece := await response.receive():
                 passed = meter.pass_on(piece)
                 if passed:
+                    if outcome.making is not None:
+                        await outcome.making.events(passed, candidate.upstream)
                     if outcome.first_byte_at is None:
                         outcome.first_byte_at = monotonic()
                     await caller.write(passed)

@@ -1,53 +1,68 @@
 """The ASGI application: hot endpoints as plain Starlette routes on raw bytes, everything else on FastAPI behind them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Route, Router
+from starlette.routing import Router
 
 from core.ids import new_event_id
-from proxy.calls import CallEndpoint, Gateway
+from proxy.calls import CallEndpoint, Gateway, answer_refusal
 from proxy.catalogue import catalogue
-from proxy.endpoints import caller_paths
+from proxy.connection import ANSWER_KEY
 from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal, method_not_allowed, unknown_url
 from proxy.headers import read_request_head
 from proxy.health import health
+from proxy.paths import SOCKET, Paths
 from proxy.readiness import Readiness
 
-_HOT = frozenset({"chat.completions", "completions", "embeddings", "responses"})
+_MODELS = "/models"  # of which the catalogue answers most
 _DOCS = None  # no interactive documentation on the data plane
 
 
 class Surface(Router):
-    """Starlette's router, which tries its routes in turn, behind a look-up of the hot ones whose path is literal."""
+    """The endpoints of the table by method and path; behind them everything else, on FastAPI."""
 
-    def __init__(self, hot: list[Route], **options: Any) -> None:
-        super().__init__(hot, redirect_slashes=False, **options)
-        self._literal: dict[str, Any] = {route.path: route.app for route in hot if "{" not in route.path}
+    def __init__(self, gateway: Gateway, **options: Any) -> None:
+        super().__init__([], redirect_slashes=False, **options)
+        self._metrics = gateway.metrics
+        self._paths = Paths((row, CallEndpoint(row, gateway)) for row in ENDPOINTS)
+        self._literal = self._paths.literal
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # type: ignore[override]
-        endpoint = self._literal.get(scope.get("path", ""))
-        if endpoint is not None:
-            answered: Awaitable[None] = endpoint(scope, receive, send)
-            return answered
-        return super().__call__(scope, receive, send)
+        apps = self._literal.get(scope.get("path", ""))
+        if apps is not None:
+            endpoint = apps.get(scope.get("method", SOCKET))
+            if endpoint is not None:
+                return cast("Awaitable[None]", endpoint(scope, receive, send))
+        elif scope["type"] != "lifespan":
+            found = self._paths.find(scope["path"])
+            if found is not None:
+                apps, scope["path_params"] = found
+                endpoint = apps.get(scope.get("method", SOCKET))
+                if endpoint is not None:
+                    return cast("Awaitable[None]", endpoint(scope, receive, send))
+        if apps is None or _MODELS in scope["path"]:
+            return super().__call__(scope, receive, send)
+        return self._refuse_method(scope, apps)
+
+    async def _refuse_method(self, scope: Any, apps: Mapping[str, Any]) -> None:
+        head = read_request_head(scope["headers"])
+        request_id = head.request_id or "req_" + new_event_id().hex()
+        methods = ", ".join(sorted(method for method in apps if method != SOCKET)) or "GET"
+        refusal = method_not_allowed(scope.get("method", "GET"), scope["path"], allow=methods.encode())
+        if scope["type"] == "http":
+            answer_refusal(scope[ANSWER_KEY], refusal, [(b"x-request-id", request_id.encode())], self._metrics)
 
 
 def build_app(
     gateway: Gateway, readiness: Readiness, lifespan: Callable[[Any], AbstractAsyncContextManager[None]]
 ) -> Surface:
     """The whole surface of the proxy."""
-    hot = [
-        Route(path.replace("{deployment}", "{deployment:path}"), CallEndpoint(endpoint, gateway))
-        for endpoint in ENDPOINTS
-        if endpoint.name in _HOT
-        for path in caller_paths(endpoint)
-    ]
-    return Surface(hot, default=_build_rest(gateway, readiness), lifespan=lifespan)
+    return Surface(gateway, default=_build_rest(gateway, readiness), lifespan=lifespan)
 
 
 def _build_rest(gateway: Gateway, readiness: Readiness) -> FastAPI:

@@ -36,7 +36,15 @@ class Body(Protocol):
     """A request's body on its way."""
 
     data: bytes  # what a count may be made of; b"" where it is no text
-    resendable: bool  # it can be sent a second time
+
+    @property
+    def resendable(self) -> bool:
+        """Whether it can be sent a second time."""
+        ...
+
+    def details(self) -> dict[str, Any]:
+        """What of it the gateway has to know later of the object that it makes."""
+        ...
 
     def sent(self, model: bytes, cap_field: str) -> Sent:
         """For an upstream that knows the model by a name (JSON; b"": as the caller said it), and a cap of the output."""
@@ -48,6 +56,9 @@ class NoBody:
 
     data = b""
     resendable = True
+
+    def details(self) -> dict[str, Any]:
+        return {}
 
     def sent(self, model: bytes, cap_field: str) -> Sent:
         return _NOTHING
@@ -92,6 +103,10 @@ class JsonBody:
             )
         return model
 
+    def names_model(self) -> bool:
+        raw = self.fields.get("model")
+        return raw is not None and bytes(raw) not in (b"null", b'""')
+
     def streamed(self) -> bool:
         """Whether a stream is asked for. What is no boolean is refused: an upstream may read it otherwise than the gateway."""
         raw = self.fields.get("stream")
@@ -109,6 +124,11 @@ class JsonBody:
             return default
         said = bytes(raw)
         return default if said == b"null" else said != b"false"
+
+    def in_background(self) -> bool:
+        """Whether the answer comes before the work is done."""
+        raw = self.fields.get("background")
+        return raw is not None and bytes(raw) == _TRUE
 
     def output_cap(self) -> int:
         """The most tokens that are asked for, or 0 where nobody set a cap."""
@@ -165,6 +185,11 @@ class JsonBody:
         else:
             self.fields.pop("stream_options", None)
         return asked
+
+    def details(self) -> dict[str, Any]:
+        """The purpose of what is uploaded."""
+        purpose = self.fields.get("purpose")
+        return {"purpose": self._value("purpose", purpose)} if purpose is not None else {}
 
     def sent(self, model: bytes, cap_field: str) -> Sent:
         """`model` in place of the caller's name for it; a cap that the caller did not set goes by the name that this

@@ -7,7 +7,8 @@ per call is on its stack.
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -15,33 +16,32 @@ from core.ids import new_event_id
 from core.keys import Peppers
 from core.ledger.records import Call
 from core.settings import Settings
-from core.snapshot import Caller, Route, Snapshot
+from core.snapshot import Snapshot
+from proxy.addressing import find_named
 from proxy.admission import Admitter
 from proxy.answering import AnswerBroken
 from proxy.authentication import authenticate_caller, verify_caller
-from proxy.bodies import JsonBody
+from proxy.bodies import Body, JsonBody
 from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
-from proxy.endpoints import Endpoint
+from proxy.endpoints import Endpoint, ModelAt, Sends
 from proxy.entra.tokens import EntraTokens
-from proxy.errors import Refusal, method_not_allowed, not_ready
+from proxy.errors import Refusal, endpoint_not_served, not_ready
+from proxy.forms import FormBody
 from proxy.forwarding import Forwarder, Outbound
 from proxy.headers import Headers, RequestHead, read_request_head
+from proxy.intake import CallerGone, read_body
+from proxy.lists import Lists
+from proxy.making import Known, Making
 from proxy.metrics import Metrics
 from proxy.objects import Objects
+from proxy.opening import open_call
+from proxy.references import may_refer, references
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome, Settlement
 from proxy.targets import Board
 
 _log = logging.getLogger("aduana.calls")
-
-# A body over the limit is read to its end before it is refused, up to this many times the limit: a caller that is
-# still sending would see its connection break, not the answer.
-_DISCARDED = 4
-
-
-class CallerGone(Exception):
-    """The caller hung up before its call was admitted: nobody to answer, nothing to write down."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,9 @@ class Gateway:
     metrics: Metrics
     objects: Objects
     board: Board
+    lists: Lists
     tokens: EntraTokens | None = None  # None: no Entra ID tenant is configured
+    known: Known = field(default_factory=Known)
     routes: RouteTable | None = None  # of the snapshot in force; None until there is one
     out_of_service: str | None = None  # why no call can be served now
 
@@ -68,6 +70,17 @@ class Gateway:
 
     def snapshot(self) -> Snapshot:
         return self.route_table().snapshot
+
+    def making(
+        self, endpoint: Endpoint, call: Call, path: Mapping[str, str], body: Body, creates: bool
+    ) -> Making | None:
+        """What has to be written down of what a call makes; None: nothing of its answer can be an object's id."""
+        if endpoint.binary or endpoint.method == "DELETE":
+            return None
+        makes = creates and endpoint.makes is not None
+        deferred = isinstance(body, JsonBody) and body.in_background()
+        details = body.details() if makes else None
+        return Making(self.objects, self.known, endpoint, call, path, makes=makes, details=details, deferred=deferred)
 
     def route_table(self) -> RouteTable:
         routes = self.routes
@@ -84,6 +97,7 @@ class CallEndpoint:
     def __init__(self, endpoint: Endpoint, gateway: Gateway) -> None:
         self._endpoint = endpoint
         self._gateway = gateway
+        self._names_model = endpoint.sends is Sends.JSON and endpoint.model is ModelAt.BODY and not endpoint.kinds
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         started = monotonic()
@@ -140,31 +154,63 @@ class CallEndpoint:
         started: float,
     ) -> None:
         gateway, endpoint = self._gateway, self._endpoint
-        if scope["method"] != "POST":
-            raise method_not_allowed(scope["method"], scope["path"], allow=b"POST")
         routes = gateway.route_table()
         now = time.time()
         caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, gateway.tokens, now)
         if caller is None:
             caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
             routes = gateway.route_table()
-        data = await read_body(receive, head, gateway.settings.max_body_bytes)
-        body = JsonBody(data)
-        path_params = scope.get("path_params")  # none where the path is literal
-        model = (path_params and path_params.get("deployment")) or body.model()
-        route, candidates = routes.route(caller, model, endpoint, now)
-        streamed = endpoint.streams and body.streamed()
-        call = _call(call_id, caller, request_id, endpoint, model, route, streamed)
-
+        if endpoint.refused is not None:
+            raise endpoint_not_served(endpoint)
+        path: Mapping[str, str] = scope.get("path_params") or _NO_PATH
+        body: Body
+        if self._names_model:
+            data = await read_body(receive, head, gateway.settings.max_body_bytes)
+            body = JsonBody(data)
+            model = path.get("deployment") or body.model()
+            upstream = None
+            if may_refer(endpoint, data):
+                within = references(endpoint, body)
+                upstream = (await find_named(gateway.objects, routes, caller, endpoint, path, within)).upstream
+            route, candidates = routes.route(caller, model, endpoint, now, upstream=upstream)
+            route_model = route.model
+            streamed = endpoint.streams and body.streamed()
+            query = b""
+        else:
+            opened = await open_call(gateway, routes, caller, endpoint, scope, path, receive, head, now)
+            body, model, route_model, candidates, streamed, query = opened
+        call = Call(
+            call_id,
+            caller.client_id,
+            caller.team_id,
+            caller.app_id,
+            caller.key_id,
+            caller.name,
+            request_id,
+            endpoint.name,
+            model,
+            route_model,
+            streamed,
+        )
         amounts = await gateway.caps.apply(caller.policy, endpoint, body, model)
 
         # Where this raises or is cancelled, the ledger has voided what it may have written.
         admission = await gateway.admitter.admit(call, caller, endpoint, body, amounts, candidates, own_headers, now)
-        outcome = Outcome(admission.call, admission.claim, endpoint, data, now, started)
+        outcome = Outcome(admission.call, admission.claim, endpoint, body.data, now, started)
+        if isinstance(body, FormBody):
+            outcome.fields = body.texts()
+        creates = _creates(endpoint, body)
+        if creates or path:
+            outcome.making = gateway.making(endpoint, admission.call, path, body, creates)
         try:
-            deadline = None if head.patience is None else started + head.patience
-            outbound = Outbound(endpoint, body, head.forwarded, streamed, _creates(endpoint, body), deadline=deadline)
-            await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
+            if endpoint.lists is not None:
+                await gateway.lists.answer(endpoint, caller, call, routes, query, answer, own_headers, outcome)
+            else:
+                deadline = None if head.patience is None else started + head.patience
+                outbound = Outbound(endpoint, body, head.forwarded, streamed, creates, path, query, deadline)
+                await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
+            if endpoint.ends and outcome.status is not None and outcome.status < 300:
+                await gateway.objects.release(call, path[endpoint.kinds[-1]])
         except Refusal as refusal:
             outcome.status = refusal.status
             outcome.error_code = refusal.code
@@ -182,71 +228,13 @@ class CallEndpoint:
             gateway.settlement.settle(outcome)
 
 
-def _call(
-    call_id: bytes, caller: Caller, request_id: str, endpoint: Endpoint, model: str, route: Route, streamed: bool
-) -> Call:
-    return Call(
-        call_id,
-        caller.client_id,
-        caller.team_id,
-        caller.app_id,
-        caller.key_id,
-        caller.name,
-        request_id,
-        endpoint.name,
-        model,
-        route.model,
-        streamed,
-    )
+_NO_PATH: Mapping[str, str] = {}
 
 
-def _creates(endpoint: Endpoint, body: JsonBody) -> bool:
-    return endpoint.creates if endpoint.stores is None else body.stored(endpoint.stores)
-
-
-async def read_body(receive: Any, head: RequestHead, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes (413 beyond). Raises `CallerGone` where the caller hangs up in it."""
-    too_large = head.content_length is not None and head.content_length > limit
-    if not too_large:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise CallerGone
-        if not message["more_body"]:
-            body: bytes = message["body"]
-            if len(body) <= limit:
-                return body
-            too_large = True
-        else:
-            pieces, size = [message["body"]], len(message["body"])
-            while size <= limit:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise CallerGone
-                pieces.append(message["body"])
-                size += len(message["body"])
-                if not message["more_body"]:
-                    break
-            if size <= limit:
-                return b"".join(pieces)
-    if not head.expects_continue:
-        await _discard_rest(receive, limit * _DISCARDED)
-    raise Refusal(
-        413,
-        "request_too_large",
-        f"The request's body is over the limit of {limit} bytes. Send a smaller one, or ask your Aduana administrator "
-        "to raise ADUANA_MAX_BODY_BYTES.",
-        close=True,
-    )
-
-
-async def _discard_rest(receive: Any, most: int) -> None:
-    while most > 0:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise CallerGone
-        if not message["more_body"]:
-            return
-        most -= len(message["body"])
+def _creates(endpoint: Endpoint, body: Body) -> bool:
+    if endpoint.stores is None:
+        return endpoint.creates
+    return isinstance(body, JsonBody) and body.stored(endpoint.stores)
 
 
 def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:

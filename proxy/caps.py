@@ -6,11 +6,11 @@ A body that asks for too much output is lowered or refused as the policy says; o
 from dataclasses import replace
 
 from core.snapshot import EffectivePolicy
-from proxy.bodies import JsonBody
-from proxy.endpoints import Endpoint, Metering
+from proxy.bodies import Body, JsonBody
+from proxy.endpoints import UNMETERED, Endpoint, Metering
 from proxy.errors import Refusal
 from proxy.metering.tokenizer import Tokenizer
-from proxy.reservation import Amounts, completions, exact_input, reserve, tool_types
+from proxy.reservation import Amounts, completions, exact_input, reserve, reserve_other, tool_types
 
 _ASK = "Ask your Aduana administrator if you need it."
 
@@ -21,10 +21,12 @@ class Caps:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
-    async def apply(self, policy: EffectivePolicy, endpoint: Endpoint, body: JsonBody, model: str) -> Amounts:
+    async def apply(self, policy: EffectivePolicy, endpoint: Endpoint, body: Body, model: str) -> Amounts:
         """What the request reserves, after what the policy did to it. Raises `Refusal` (403 for a tool, 400 for a cap)."""
-        if policy.allowed_tools is not None:
+        if policy.allowed_tools is not None and isinstance(body, JsonBody):
             _check_tools(policy.allowed_tools, body)
+        if not isinstance(body, JsonBody) or endpoint.metering in UNMETERED:
+            return reserve_other(endpoint, body)
         if policy.max_output_tokens is not None and endpoint.metering is not Metering.EMBEDDINGS:
             _cap_output(policy, policy.max_output_tokens, body)
         amounts = reserve(endpoint, body)

@@ -246,9 +246,11 @@ class Connection(HttpToolsProtocol):
             if now - self.idle_since > KEEP_ALIVE_SECONDS:
                 self.transport.close()
         elif self.cycle.more_body and not self.slow and not self.pipeline:
-            idle = now - self.heard_at > body_timeout and not self.flow.read_paused
+            idle = now - self.heard_at > body_timeout
             dripping = now - self.began_at > body_timeout + self.received / MIN_BODY_BYTES_PER_SECOND
-            if idle or dripping:
+            if (
+                idle or dripping
+            ) and not self.flow.read_paused:  # an upstream that takes it slowly is not the caller's fault
                 self.slow = True
                 if self.interrupt is not None:
                     self.interrupt()

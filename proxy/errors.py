@@ -3,8 +3,12 @@ to their exception types (https://platform.openai.com/docs/guides/error-codes).
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from proxy.endpoints import Endpoint
 
 _encode = msgspec.json.Encoder().encode
 
@@ -105,6 +109,16 @@ def credential_not_allowed(kind: str) -> Refusal:
 
 def method_not_allowed(method: str, path: str, allow: bytes | None = None) -> Refusal:
     return Refusal(405, "method_not_allowed", f"{method} is not allowed on {path}.", allow=allow)
+
+
+def endpoint_not_served(endpoint: "Endpoint") -> Refusal:
+    """For an endpoint that is never forwarded."""
+    return Refusal(
+        403,
+        "endpoint_not_served",
+        f"This gateway does not serve the endpoint '{endpoint.name}'. {endpoint.refused}",
+        kind="permission_error",
+    )
 
 
 def unknown_url(method: str, path: str) -> Refusal:

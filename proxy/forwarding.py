@@ -168,6 +168,26 @@ class Forwarder:
         finally:
             health.end(began)
 
+    async def fetch(self, candidate: Candidate, target: bytes, limit: int) -> tuple[int, bytes]:
+        """An object's state, asked for on the gateway's own account: status and body, at most `limit` bytes.
+
+        Raises `UpstreamError`, `CredentialUnavailable`.
+        """
+        upstream = candidate.target.upstream
+        response = await self._client.send(
+            candidate.origin,
+            method=b"GET",
+            target=target,
+            headers=await self._credentials.obtain(upstream),
+            first_byte_timeout=candidate.timeouts.first_byte,
+            answer_timeout=candidate.timeouts.answer,
+            idle_timeout=candidate.timeouts.idle,
+        )
+        try:
+            return response.status, await response.read(limit)
+        finally:
+            response.close()
+
     async def _attempt(
         self, outbound: Outbound, candidate: Candidate, outcome: Outcome, began: float, *, again: bool = False
     ) -> UpstreamResponse:
@@ -188,7 +208,7 @@ class Forwarder:
                 first_byte, cut = left, True
             connect = min(connect, left)
         sent = outbound.body.sent(candidate.model, candidate.cap_field)
-        target = candidate.path if outbound.objects is None and not outbound.query else outbound.target(candidate.path)
+        target = candidate.path if not (outbound.objects or outbound.query) else outbound.target(candidate.path)
         worked_before = outcome.worked
         outcome.worked = True  # from here on the request may be with the provider
         try:

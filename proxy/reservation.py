@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.bodies import JsonBody
+from proxy.bodies import Body, JsonBody
 from proxy.endpoints import Endpoint, Metering
 from proxy.metering.tokenizer import Tokenizer
 
@@ -55,6 +55,11 @@ def reserve(endpoint: Endpoint, body: JsonBody) -> Amounts:
     if endpoint.metering is not Metering.EMBEDDINGS:
         output = (body.output_cap() or DEFAULT_OUTPUT) * completions(endpoint, body)
     return Amounts(min(size + beyond, _MOST), min(output, _MOST), beyond)
+
+
+def reserve_other(endpoint: Endpoint, body: Body) -> Amounts:
+    """The bound for a request that generates no text, or whose usage is known later."""
+    return Amounts(0, 0)
 
 
 async def exact_input(tokenizer: Tokenizer, model: str, body: JsonBody, amounts: Amounts) -> int:

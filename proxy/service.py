@@ -31,6 +31,7 @@ from proxy.entra.tokens import EntraTokens
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
+from proxy.lists import Lists
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.objects import Objects
@@ -91,16 +92,17 @@ class Service:
         self._objects = _objects(ledger, database_url)
         self._tokens = EntraTokens(settings) if settings.entra_tenant_id is not None else None
         self._gateway = Gateway(
-            settings,
-            peppers,
-            caps,
-            admitter,
-            forwarder,
-            self._settlement,
-            self.metrics,
-            self._objects,
-            self.board,
-            self._tokens,
+            settings=settings,
+            peppers=peppers,
+            caps=caps,
+            admitter=admitter,
+            forwarder=forwarder,
+            settlement=self._settlement,
+            metrics=self.metrics,
+            objects=self._objects,
+            board=self.board,
+            lists=Lists(self._objects, forwarder),
+            tokens=self._tokens,
         )
         self._priming = _priming(ledger, database_url)
         self._rehashing = Rehashing(database_url, peppers) if len(list(peppers)) > 1 else None
@@ -140,6 +142,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
+        self._settings.forms_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._ledger.start()
         await self._objects.start()
         await self.watcher.start()

@@ -10,11 +10,11 @@ import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.ledger.records import Attempt, Call, Settled, UsageSource
 from core.prices import price_at
-from proxy.endpoints import Endpoint, Metering
+from proxy.endpoints import UNMETERED, Endpoint, Metering
 from proxy.ledger import LedgerLog
 from proxy.limits import Claim
 from proxy.metering import Tokens
@@ -24,10 +24,10 @@ from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
 
-_log = logging.getLogger("aduana.settlement")
+if TYPE_CHECKING:
+    from proxy.making import Making
 
-# A call of these bills nothing itself: it is free, or what it began is accounted for event by event, or when it has ended.
-_BILLED_ELSEWHERE = frozenset({Metering.NONE, Metering.DEFERRED, Metering.REALTIME})
+_log = logging.getLogger("aduana.settlement")
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class Outcome:
     body: bytes  # as the caller sent it: what is counted where nothing is reported
     admitted_at: float  # Unix seconds
     started: float  # monotonic seconds, as are the other two
+    making: "Making | None" = None  # what it may leave behind
     attempts: list[Attempt] = field(default_factory=list)
     candidate: Candidate | None = None  # that answered, or was tried last
     status: int | None = None  # what the caller was answered
@@ -59,6 +60,12 @@ class Outcome:
         """What was asked for, as metering reads it."""
         return self.fields if self.fields is not None else self.body
 
+    @property
+    def billed_now(self) -> bool:
+        """Whether what was answered is what is billed: not where its work goes on, or where none is billed."""
+        deferred = self.making is not None and self.making.deferred
+        return not deferred and not self.pending and self.endpoint.metering not in UNMETERED
+
 
 class Settlement:
     """Writes outcomes down; counts, where it must, in the background."""
@@ -72,9 +79,9 @@ class Settlement:
     def settle(self, outcome: Outcome) -> None:
         """Settle a call that has ended now."""
         outcome.ended = monotonic()
-        if outcome.usage is not None:
+        if outcome.usage is not None and outcome.billed_now:
             self._write(outcome, outcome.usage, UsageSource.REPORTED)
-        elif outcome.worked and not outcome.pending and outcome.endpoint.metering not in _BILLED_ELSEWHERE:
+        elif outcome.worked and outcome.billed_now:
             self._in_background(self._count(outcome))
         else:
             self._write(outcome, Tokens(), UsageSource.NONE)

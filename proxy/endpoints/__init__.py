@@ -21,9 +21,13 @@ class Metering(Enum):
     IMAGES = "images"
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
-    RUN = "run"  # assistants: a run's usage stands in its last event
+    RUN = "run"  # deferred, too: a run of an assistant goes on when its caller has hung up
     REALTIME = "realtime"
     DEFERRED = "deferred"  # known when what was made has ended (proxy.deferred)
+
+
+UNMETERED = frozenset({Metering.NONE, Metering.DEFERRED, Metering.RUN, Metering.REALTIME})
+"""Of rows whose answers themselves are not billed."""
 
 
 class Azure(Enum):
@@ -90,13 +94,3 @@ class Endpoint:
     def filled(self, values: Mapping[str, str]) -> str:
         """Its path for some objects; the values are percent-encoded already."""
         return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], self.path)
-
-
-def caller_paths(endpoint: Endpoint) -> tuple[str, ...]:
-    """Every path that a caller may use for a row; `{deployment}` stands for the model."""
-    azure = (
-        f"/openai/deployments/{{deployment}}/{endpoint.path}"
-        if endpoint.azure is Azure.DEPLOYMENT
-        else f"/openai/{endpoint.path}"
-    )
-    return (f"/v1/{endpoint.path}", azure, f"/openai/v1/{endpoint.path}")

@@ -316,7 +316,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
         _get("evals.runs.list", "evals/{eval}/runs"),
         _get("evals.runs.retrieve", "evals/{eval}/runs/{eval_run}"),
-        _post("evals.runs.cancel", "evals/{eval}/runs/{eval_run}"),
+        _post("evals.runs.cancel", "evals/{eval}/runs/{eval_run}/cancel"),
         _delete("evals.runs.delete", "evals/{eval}/runs/{eval_run}", ends=True),
         _get("evals.runs.output_items.list", "evals/{eval}/runs/{eval_run}/output_items"),
         _get("evals.runs.output_items.retrieve", "evals/{eval}/runs/{eval_run}/output_items/{output_item}"),
@@ -520,3 +520,11 @@ ENDPOINTS += tuple(
 
 MADE = frozenset(row.makes for row in ENDPOINTS if row.makes is not None)
 """The kinds of objects whose owners are known."""
+
+# The shortest way to each: a file is retrieved as itself, not as a part of a vector store.
+RETRIEVED: dict[str, Endpoint] = {
+    row.kinds[-1]: row
+    for row in sorted(ENDPOINTS, key=lambda row: -len(row.kinds))
+    if row.method == "GET" and row.kinds and row.path.endswith(f"{{{row.kinds[-1]}}}")
+}
+"""Where an object's state is asked for, by its kind."""

@@ -114,7 +114,7 @@ def test_a_request_id_is_kept_when_it_is_sane_and_made_when_not(tenant):
         ("GET", "/", 404, "unknown_url"),
         ("POST", "/v1/chat/completions/", 404, "unknown_url"),
         ("POST", "/openai/deployments/gpt-4o/responses", 404, "unknown_url"),
-        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("GET", "/v1/embeddings", 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
     ],
 )
@@ -222,7 +222,7 @@ def test_head_is_answered_without_a_body_and_the_connection_goes_on(tenant):
     )
     head, _, rest = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 405 ")
-    assert b"\r\nallow: POST" in head
+    assert b"\r\nallow: GET, POST" in head
     assert rest.startswith(b"HTTP/1.1 200 ")
 
 

@@ -1,0 +1,185 @@
+"""What a call leaves behind at a provider is written down with its owner before its id reaches the caller.
+
+An answer's own id is the object that was made; further ids that a provider gives away in it (a batch's output file, the items
+of a response, a container that a tool started) become the caller's as well.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from core.ledger.records import Call
+from core.objects import NewObject, ObjectIdInvalid
+from proxy.addressing import owners_unavailable
+from proxy.endpoints import Endpoint, Metering
+from proxy.endpoints.table import RETRIEVED
+from proxy.errors import upstream_failed
+from proxy.metering.events import data_of, events
+from proxy.objects import Objects, OwnersUnavailable
+
+_KNOWN = 20_000  # ids of which one process remembers that they have their owner
+_DEEPEST = 16
+
+# Fields of answers that give ids away, and the kind of what they name.
+_GIVEN = {
+    "output_file_id": "file",
+    "error_file_id": "file",
+    "result_files": "file",
+    "file_id": "file",
+    "container_id": "container",
+    "thread_id": "thread",
+    "vector_store_id": "vector_store",
+}
+# Whole objects within answers, by their `object`.
+_OBJECTS = {"file": "file", "thread": "thread", "thread.run": "run", "conversation": "conversation"}
+_DEFERRED = frozenset({Metering.DEFERRED, Metering.RUN})
+_ENDS = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"')
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Known:
+    """The ids that are known to have their owners: asking again would cost a round trip an answer. One a process."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def unknown(self, ids: Iterable[str]) -> list[str]:
+        return [id for id in ids if id not in self._ids]
+
+    def add(self, ids: Iterable[str]) -> None:
+        for id in ids:
+            self._ids[id] = None
+        while len(self._ids) > _KNOWN:
+            self._ids.popitem(last=False)
+
+
+class Making:
+    """One call's objects. `details` is what the gateway has to know of the object later."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        known: Known,
+        endpoint: Endpoint,
+        call: Call,
+        path: Mapping[str, str],
+        *,
+        makes: bool,
+        details: dict[str, Any] | None = None,
+        deferred: bool = False,
+    ) -> None:
+        self._objects = objects
+        self._known = known
+        self._endpoint = endpoint
+        self._call = call
+        self._path = path
+        self._makes = makes
+        self.deferred = makes and (deferred or endpoint.metering in _DEFERRED)  # its usage is known when it has ended
+        self._told_id = False  # a stream's first event that names its object has passed
+        self.details = details if details is not None else {}
+
+    async def whole(self, body: bytes, upstream: str) -> None:
+        """Of a whole answer. Raises `Refusal` where owners cannot be written down."""
+        try:
+            answer = _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return  # no JSON: nothing is named in it
+        await self._claim(self._found(answer), upstream)
+
+    async def large(self, beginning: bytes, upstream: str) -> bool:
+        """Of an answer that is too large to be held: its id stands at its beginning, or it cannot be passed on."""
+        if not self._makes:
+            return True
+        at = beginning.find(b'"id"')
+        quoted = beginning[at + 4 :].split(b'"', 2) if at != -1 else []
+        if len(quoted) < 3:
+            return False
+        await self._claim({quoted[1].decode("ascii", "replace"): self._kind}, upstream)
+        return True
+
+    async def events(self, passed: bytes, upstream: str) -> None:
+        """Of a stream's whole events, before they are passed on."""
+        if self._told_id and self._endpoint.metering is not Metering.RUN and not any(end in passed for end in _ENDS):
+            return
+        for event in events(passed):
+            data = data_of(event)
+            if data is None or not data.startswith(b"{"):
+                continue
+            try:
+                parsed = _decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            answer = parsed.get("response", parsed) if isinstance(parsed, dict) else None
+            if isinstance(answer, dict) and isinstance(answer.get("id"), str):
+                await self._claim(self._found(answer), upstream)
+                self._told_id = True
+
+    @property
+    def _kind(self) -> str:
+        return self._endpoint.makes or ""
+
+    def _found(self, answer: Any) -> dict[str, str]:
+        """The ids that an answer gives to its caller, and their kinds."""
+        found: dict[str, str] = {}
+        if not isinstance(answer, dict):
+            return found
+        own = answer.get("id")
+        if self._makes and isinstance(own, str):
+            found[own] = _OBJECTS.get(str(answer.get("object")), self._kind)
+        for item in answer.get("output") or () if self._endpoint.scope == "responses" else ():
+            if self._makes and isinstance(item, dict) and isinstance(item.get("id"), str):
+                found.setdefault(item["id"], "item")
+        _harvest(answer, found, _DEEPEST)
+        return found
+
+    async def _claim(self, found: Mapping[str, str], upstream: str) -> None:
+        ids = self._known.unknown(found)
+        if not ids:
+            return
+        try:
+            if not self._makes:
+                there = await self._objects.find(self._call.client_id, ids)
+                ids = [id for id in ids if id not in there]
+            if ids:
+                await self._objects.claim(self._call, [self._object(id, found[id], upstream) for id in ids])
+        except OwnersUnavailable as error:
+            raise owners_unavailable(error.retry_after) from None
+        except ObjectIdInvalid:
+            raise upstream_failed("upstream_bad_answer") from None
+        self._known.add(found)
+
+    def _object(self, id: str, kind: str, upstream: str) -> NewObject:
+        main = self._makes and kind == self._kind
+        row = RETRIEVED.get(kind) if main and self.deferred else None
+        path = row.path if row is not None else None
+        if path is not None:
+            for name, value in {**self._path, kind: id}.items():
+                path = path.replace(f"{{{name}}}", value)
+        parent = next(iter(self._path.values()), None)
+        model = self._call.requested_model or None
+        return NewObject(id, kind, upstream, model, parent, self.details if main else {}, path)
+
+
+def _harvest(value: Any, found: dict[str, str], depth: int) -> None:
+    if depth == 0:
+        return
+    if isinstance(value, list):
+        for each in value:
+            _harvest(each, found, depth - 1)
+        return
+    if not isinstance(value, dict):
+        return
+    kind = _OBJECTS.get(str(value.get("object")))
+    if kind is not None and isinstance(value.get("id"), str):
+        found.setdefault(value["id"], kind)
+    for name, inner in value.items():
+        kind = _GIVEN.get(name)
+        if kind is not None:
+            for id in inner if isinstance(inner, list) else (inner,):
+                if isinstance(id, str) and id:
+                    found.setdefault(id, kind)
+        if name != "metadata" and isinstance(inner, dict | list):
+            _harvest(inner, found, depth - 1)

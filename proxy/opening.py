@@ -1,0 +1,156 @@
+"""The first half of a call whose body is no JSON with a model: what it carries, what it names, and who may serve it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from core.snapshot import Caller
+from proxy.addressing import Named, find_named
+from proxy.batch_files import endpoint_of
+from proxy.bodies import NO_BODY, Body, JsonBody
+from proxy.endpoints import Endpoint, ModelAt, Sends
+from proxy.errors import Refusal
+from proxy.forms import FormBody
+from proxy.headers import RequestHead
+from proxy.intake import read_body
+from proxy.nested_models import map_models
+from proxy.references import may_refer, references
+from proxy.routing import Candidate, RouteTable, check_endpoint
+from proxy.uploads import read_form
+
+if TYPE_CHECKING:
+    from proxy.calls import Gateway
+
+_LONGEST_QUERY = 8192  # bytes
+_OPTIONAL = frozenset({ModelAt.BODY, ModelAt.BODY_OPTIONAL, ModelAt.FORM, ModelAt.FORM_OPTIONAL})
+_REQUIRED = frozenset({ModelAt.BODY, ModelAt.FORM})
+
+
+class Opened(NamedTuple):
+    """A call that may be admitted."""
+
+    body: Body
+    model: str  # as the caller asks for it; "" where none is named
+    route: str
+    candidates: Sequence[Candidate]
+    streamed: bool
+    query: bytes  # what of the caller's goes on
+
+
+async def open_call(
+    gateway: "Gateway",
+    routes: RouteTable,
+    caller: Caller,
+    endpoint: Endpoint,
+    scope: Any,
+    path: Mapping[str, str],
+    receive: Any,
+    head: RequestHead,
+    now: float,
+) -> Opened:
+    """Read as much of a call as it takes to know who may serve it. Raises `Refusal`, and `CallerGone`."""
+    check_endpoint(caller, endpoint)
+    query = own_query(scope["query_string"])
+    body = await _read(gateway, routes, caller, endpoint, scope, receive, head, now)
+    named = await _named(gateway, routes, caller, endpoint, path, body)
+    model = _model(endpoint, path, body)
+    streamed = endpoint.streams and _streamed(body, query)
+    if model is not None:
+        route, candidates = routes.route(caller, model, endpoint, now, upstream=named.upstream)
+        return Opened(body, model, route.model, candidates, streamed, query)
+    upstream = named.upstream or (body.upstream if isinstance(body, FormBody) else None) or routes.home(caller)
+    _check_meaning(endpoint, caller, body)
+    place = routes.place(upstream, endpoint)
+    if endpoint.model is ModelAt.NESTED and isinstance(body, JsonBody):
+        map_models(body, routes, caller, endpoint, upstream, now)
+    # A run without a model of its own is its assistant's.
+    inherited = named.model_of("assistant")
+    if inherited is not None:
+        route, candidates = routes.route(caller, inherited, endpoint, now, upstream=upstream)
+        return Opened(body, inherited, route.model, candidates, streamed, query)
+    return Opened(body, "", "", [place], streamed, query)
+
+
+def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body) -> None:
+    """What single endpoints ask of their bodies. Raises `Refusal`."""
+    if not isinstance(body, JsonBody):
+        return
+    if endpoint.name == "batches.create" and "endpoint" in body.fields:
+        row = endpoint_of(body.read("endpoint"))
+        if row is not None:
+            check_endpoint(caller, row)
+    if endpoint.name == "uploads.create" and body.details().get("purpose") == "batch":
+        raise Refusal(
+            400,
+            "batch_file_in_parts",
+            "A batch's input file cannot be uploaded in parts: the gateway checks its lines. Upload it whole, with "
+            "files.create and the purpose 'batch'.",
+            param="purpose",
+        )
+
+
+def own_query(query: bytes) -> bytes:
+    """A caller's query without what is the surface's. Raises `Refusal` (400) for one that is too long."""
+    if not query or (query.startswith(b"api-version=") and b"&" not in query):
+        return b""
+    if len(query) > _LONGEST_QUERY:
+        raise Refusal(400, "invalid_query", f"The query is longer than {_LONGEST_QUERY} bytes.")
+    pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=256)
+    return urlencode([pair for pair in pairs if pair[0] != "api-version"]).encode("ascii")
+
+
+async def _read(
+    gateway: "Gateway",
+    routes: RouteTable,
+    caller: Caller,
+    endpoint: Endpoint,
+    scope: Any,
+    receive: Any,
+    head: RequestHead,
+    now: float,
+) -> Body:
+    if endpoint.sends is Sends.NOTHING:
+        return NO_BODY
+    if endpoint.sends is Sends.FORM and not _is_json(scope["headers"]):
+        return await read_form(gateway, routes, caller, endpoint, scope["headers"], receive, head, now)
+    data = await read_body(receive, head, gateway.settings.max_body_bytes)
+    if not data and endpoint.model not in _REQUIRED:
+        return NO_BODY
+    return JsonBody(data)
+
+
+async def _named(
+    gateway: "Gateway",
+    routes: RouteTable,
+    caller: Caller,
+    endpoint: Endpoint,
+    path: Mapping[str, str],
+    body: Body,
+) -> Named:
+    if isinstance(body, JsonBody) and may_refer(endpoint, body.data):
+        within = references(endpoint, body)
+        return await find_named(gateway.objects, routes, caller, endpoint, path, within)
+    if isinstance(body, FormBody):
+        return await find_named(gateway.objects, routes, caller, endpoint, path, body.references())
+    return await find_named(gateway.objects, routes, caller, endpoint, path)
+
+
+def _model(endpoint: Endpoint, path: Mapping[str, str], body: Body) -> str | None:
+    deployment = path.get("deployment")
+    if deployment is not None:
+        return deployment
+    if endpoint.model not in _OPTIONAL:
+        return None
+    if isinstance(body, JsonBody | FormBody) and (endpoint.model in _REQUIRED or body.names_model()):
+        return body.model()
+    return None
+
+
+def _streamed(body: Body, query: bytes) -> bool:
+    if isinstance(body, JsonBody | FormBody):
+        return body.streamed()
+    return b"stream=true" in query
+
+
+def _is_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value[:16].lower() == b"application/json" for name, value in headers)

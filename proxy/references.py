@@ -1,0 +1,113 @@
+"""The ids of objects within a JSON body: what a call names beside its path.
+
+A field that names an object has to name one of the caller's own. An item of a conversation that is passed back with its id
+may be unknown (providers forget what was not to be stored), but not somebody else's.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from proxy.bodies import JsonBody
+from proxy.endpoints import Endpoint
+
+# Fields whose value is an id, a list of ids, or an object with an `id` of its own.
+FIELDS = frozenset(
+    {
+        "agent_id",
+        "assistant_id",
+        "batch_id",
+        "characters",
+        "comparison_response_id",
+        "consent",
+        "container",
+        "container_id",
+        "conversation",
+        "eval_id",
+        "file_id",
+        "file_ids",
+        "input_file_id",
+        "previous_response_id",
+        "prompt",
+        "response_id",
+        "skill_id",
+        "thread_id",
+        "training_file",
+        "upload_id",
+        "validation_file",
+        "vector_store_id",
+        "vector_store_ids",
+        "video",
+        "voice",
+    }
+)
+# Their values may be words as well as ids: only an object with an `id` names one.
+_WORDS = frozenset({"prompt", "voice", "consent", "characters", "video"})
+# Where `{"type": …, "id": …}` names something that is there already.
+_TYPES = frozenset({"item_reference", "file_id", "skill_reference"})
+# The caller's own words, whatever they look like.
+_NOT_READ = frozenset(
+    {"metadata", "parameters", "schema", "json_schema", "arguments", "variables", "content_provenance", "text"}
+)
+_ITEMS = ("input", "items")  # lists of a conversation's items
+
+_names = "|".join(sorted(FIELDS - {"prompt"}))
+# Escaped letters may hide any of it.
+_MAYBE = re.compile(rf'"(?:{_names})"|item_reference|skill_reference|\\u00'.encode()).search
+_MAYBE_RESPONSES = re.compile(rf'"(?:{_names}|prompt|id)"|item_reference|\\u00'.encode()).search
+
+_WITH_ITEMS = frozenset({"responses", "conversations"})  # scopes
+
+
+class References(NamedTuple):
+    """What a body names."""
+
+    own: dict[str, str]  # id → the field that names it: has to be the caller's
+    passed_back: frozenset[str] = frozenset()  # must not be somebody else's
+
+
+def may_refer(endpoint: Endpoint, data: bytes) -> bool:
+    """Whether a body is worth reading for references: one pass over its bytes."""
+    search = _MAYBE_RESPONSES if endpoint.scope in _WITH_ITEMS else _MAYBE
+    return search(data) is not None
+
+
+def references(endpoint: Endpoint, body: JsonBody) -> References:
+    """All that a body names."""
+    own: dict[str, str] = {}
+    waiting: list[Any] = [{name: body.read(name) for name in body.fields if name not in _NOT_READ}]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            if each.get("type") in _TYPES and isinstance(each.get("id"), str):
+                own[each["id"]] = "id"
+            for name, value in each.items():
+                if name in FIELDS:
+                    _take(name, value, own)
+                if name not in _NOT_READ and isinstance(value, dict | list):
+                    waiting.append(value)
+    back = _passed_back(body) if endpoint.scope in _WITH_ITEMS else frozenset()
+    return References(own, back - own.keys())
+
+
+def _take(name: str, value: Any, own: dict[str, str]) -> None:
+    if isinstance(value, list):
+        for each in value:
+            _take(name, each, own)
+    elif isinstance(value, dict):
+        id = value.get("id")
+        if isinstance(id, str):
+            own[id] = name
+    elif isinstance(value, str) and name not in _WORDS:
+        own[value] = name
+
+
+def _passed_back(body: JsonBody) -> frozenset[str]:
+    found = set()
+    for name in _ITEMS:
+        items = body.read(name) if name in body.fields else None
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict) and isinstance(item.get("id"), str) and item.get("type") not in _TYPES:
+                found.add(item["id"])
+    return frozenset(found)
