@@ -46,6 +46,10 @@ class Price:
     tiers: Mapping[str, "Price"] = field(default_factory=dict)  # the price under other terms
     long: "Price | None" = None  # the price of all of an event whose input is above `long_above` tokens
     long_above: int = _NEVER
+    plain: bool = field(init=False, repr=False)  # nothing but an event's units can make its bill more than `cost`
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", self.sells_tokens and self.long is None and "request" not in self.units)
 
     def cost(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> int:
         """Whole nano-dollars of text tokens, rounded half up once. `cached_tokens` are part of `input_tokens`."""
@@ -58,7 +62,7 @@ class Price:
 
     def bill(self, used: Used) -> tuple[int, bool]:
         """Whole nano-dollars of all that was used, rounded half up once; and whether a part of it has no price of its own."""
-        if used.units or used.input > self.long_above or not self.sells_tokens or "request" in self.units:
+        if used.units or not self.plain:
             return _bill(self, used)
         return self.cost(used.input, used.cached, used.output), False
 

@@ -14,6 +14,7 @@ from proxy.metering.requests import Request, fields_of, image_unit
 from proxy.metering.tools import svg_units, tool_units
 
 TERMINAL_RUN = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
+_CHAT = Metering.CHAT
 _UNFINISHED_RESPONSE = frozenset({"queued", "in_progress"})
 
 
@@ -99,7 +100,8 @@ def is_json(body: bytes) -> bool:
 def usage_of_answer(endpoint: Endpoint, body: bytes, request: Request = None) -> Tokens | None:
     """What a whole answer reports; None where it reports nothing that can be read. `request`: what was asked for, where an
     answer does not say what it is (the size and quality of an image)."""
-    read = _READERS.get(endpoint.metering)
+    metering = endpoint.metering
+    read = _of_text if metering is _CHAT else _READERS.get(metering)  # an Enum's hash is Python's work
     if read is None:
         return None
     try:
@@ -110,7 +112,11 @@ def usage_of_answer(endpoint: Endpoint, body: bytes, request: Request = None) ->
 
 def _of_text(body: bytes, request: Request) -> Tokens | None:
     answer = _decode_answer(body)
-    return under(answer.usage.tokens(), answer.service_tier) if answer.usage is not None else None
+    usage = answer.usage
+    if usage is None:
+        return None
+    tier = answer.service_tier
+    return usage.tokens() if tier is ABSENT else under(usage.tokens(), tier)
 
 
 def _of_response(body: bytes, request: Request) -> Tokens | None:

@@ -9,15 +9,14 @@ import pytest
 
 from core.ledger.records import Settled
 from core.prices import GRAIN, Price
-from core.snapshot import Target, Upstream
 from proxy.endpoints.table import ENDPOINTS
 from proxy.metering import Tokens
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
 from proxy.settlement import Outcome, Settlement
-from proxy.upstream import Origin
 from tests.proxy.ledger.calls import a_call, a_claim
+from tests.proxy.routing.tenants import caller, route, serving, target
 
 ROWS = {row.name: row for row in ENDPOINTS}
 TEXT = Price(0.0, 2_000_000_000, 1_000_000_000, 8_000_000_000)
@@ -35,9 +34,8 @@ class Rows:
 
 
 def candidate(*prices: Price) -> Candidate:
-    upstream = Upstream("u1", "sim", "openai", "http://127.0.0.1:9", None, None, True)
-    target = Target(upstream, "m", 0, 1, prices)
-    return Candidate(target, Origin.parse(upstream.endpoint), b"/v1", b'"m"', "sim", "m", True, "max_tokens")
+    routes = serving(route("m", target("sim", prices=prices)))
+    return routes.route(caller(refuse_unpriced=False), "m", ROWS["chat.completions"], time())[1][0]
 
 
 async def settled(name: str, body: dict, *prices: Price, **fields) -> Settled:
