@@ -16,6 +16,8 @@ from openai import OpenAI
 
 MODEL = "gpt-4o"
 HELLO: Any = [{"role": "user", "content": "write 5 tokens"}]
+AT_ONCE = {"x-simulate": "ready-after=0"}
+MANUAL = b"---\nname: sailing\ndescription: How to sail.\n---\nHoist the sail."
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -100,6 +102,78 @@ class Made:
     def new_chat(self) -> str:
         made = self._client.chat.completions.create(model=MODEL, messages=HELLO, store=True, metadata={"of": "tests"})
         return made.id
+
+    @cached_property
+    def training_file(self) -> str:
+        said = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "Good morning."}]
+        return self.new_file(json.dumps({"messages": said}).encode() + b"\n", "fine-tune")
+
+    @cached_property
+    def container(self) -> str:
+        return self.new_container()
+
+    @cached_property
+    def container_file(self) -> str:
+        return self.new_container_file()
+
+    @cached_property
+    def evaluation(self) -> str:
+        return self.new_eval()
+
+    @cached_property
+    def eval_run(self) -> str:
+        return self.new_eval_run()
+
+    @cached_property
+    def output_item(self) -> str:
+        items = self._client.evals.runs.output_items.list(self.eval_run, eval_id=self.evaluation)
+        return items.data[0].id
+
+    @cached_property
+    def video(self) -> str:
+        return self._client.videos.create(prompt="a harbor", extra_headers=AT_ONCE).id
+
+    @cached_property
+    def character(self) -> str:
+        return self._client.videos.create_character(name="sailor", video=("a.mp4", b"mp4")).id or ""
+
+    @cached_property
+    def skill(self) -> str:
+        return self.new_skill()
+
+    def new_job(self) -> str:
+        return self._client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=self.training_file).id
+
+    def new_paused_job(self) -> str:
+        job = self.new_job()
+        self._client.fine_tuning.jobs.pause(job)
+        return job
+
+    def new_container(self) -> str:
+        return self._client.containers.create(name="box").id
+
+    def new_container_file(self) -> str:
+        return self._client.containers.files.create(self.container, file=("a.txt", b"text")).id
+
+    def new_eval(self) -> str:
+        config: Any = {"type": "custom", "item_schema": {"type": "object"}, "include_sample_schema": True}
+        return self._client.evals.create(data_source_config=config, testing_criteria=[GRADER], name="sums").id
+
+    def new_eval_run(self, simulate: str = "ready-after=0") -> str:
+        items = [{"item": {"question": f"echo {expected}", "expected": expected}} for expected in ("42", "7")]
+        source: Any = {
+            "type": "completions",
+            "model": MODEL,
+            "source": {"type": "file_content", "content": items},
+            "input_messages": {"type": "template", "template": [{"role": "user", "content": "{{item.question}}"}]},
+        }
+        made = self._client.evals.runs.create(
+            self.evaluation, data_source=source, extra_headers={"x-simulate": simulate}
+        )
+        return made.id
+
+    def new_skill(self) -> str:
+        return self._client.skills.create(files=[("sail/SKILL.md", MANUAL)]).id
 
     def new_voice_consent(self) -> str:
         return self._client.audio.voice_consents.create(name="x", language="en", recording=("a.wav", SOUND)).id
@@ -367,4 +441,102 @@ REALTIME: dict[str, Operation] = {
         input_audio_transcription={"model": "gpt-4o-transcribe"}
     ),
 }
-OPERATIONS: dict[str, Operation] = CHAT | RESPONSES | FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS | REALTIME
+GRADER: Any = {
+    "type": "string_check",
+    "name": "same",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.expected}}",
+    "operation": "eq",
+}
+FINE_TUNING: dict[str, Operation] = {
+    "fine_tuning.jobs.create": lambda client, made: client.fine_tuning.jobs.create(
+        model="gpt-4o-mini", training_file=made.training_file, suffix="mine"
+    ),
+    "fine_tuning.jobs.list": lambda client, made: client.fine_tuning.jobs.list(limit=2),
+    "fine_tuning.jobs.retrieve": lambda client, made: client.fine_tuning.jobs.retrieve(made.new_job()),
+    "fine_tuning.jobs.cancel": lambda client, made: client.fine_tuning.jobs.cancel(made.new_job()),
+    "fine_tuning.jobs.pause": lambda client, made: client.fine_tuning.jobs.pause(made.new_job()),
+    "fine_tuning.jobs.resume": lambda client, made: client.fine_tuning.jobs.resume(made.new_paused_job()),
+    "fine_tuning.jobs.list_events": lambda client, made: client.fine_tuning.jobs.list_events(made.new_job()),
+    "fine_tuning.jobs.checkpoints.list": lambda client, made: client.fine_tuning.jobs.checkpoints.list(made.new_job()),
+    "fine_tuning.alpha.graders.run": lambda client, made: client.fine_tuning.alpha.graders.run(
+        grader=GRADER, model_sample="42", item={"expected": "42"}
+    ),
+    "fine_tuning.alpha.graders.validate": lambda client, made: client.fine_tuning.alpha.graders.validate(grader=GRADER),
+}
+CONTAINERS: dict[str, Operation] = {
+    "containers.create": lambda client, made: client.containers.create(name="box", file_ids=[made.file]),
+    "containers.list": lambda client, made: client.containers.list(),
+    "containers.retrieve": lambda client, made: client.containers.retrieve(made.container),
+    "containers.delete": lambda client, made: client.containers.delete(made.new_container()) or "nothing",
+    "containers.files.create": lambda client, made: client.containers.files.create(
+        made.container, file=("a.txt", b"text")
+    ),
+    "containers.files.list": lambda client, made: client.containers.files.list(made.container),
+    "containers.files.retrieve": lambda client, made: client.containers.files.retrieve(
+        made.container_file, container_id=made.container
+    ),
+    "containers.files.delete": lambda client, made: (
+        client.containers.files.delete(made.new_container_file(), container_id=made.container) or "nothing"
+    ),
+    "containers.files.content": lambda client, made: client.containers.files.content.retrieve(
+        made.container_file, container_id=made.container
+    ),
+}
+EVALS: dict[str, Operation] = {
+    "evals.create": lambda client, made: client.evals.retrieve(made.new_eval()),
+    "evals.list": lambda client, made: client.evals.list(),
+    "evals.retrieve": lambda client, made: client.evals.retrieve(made.evaluation),
+    "evals.update": lambda client, made: client.evals.update(made.evaluation, name="other"),
+    "evals.delete": lambda client, made: client.evals.delete(made.new_eval()),
+    "evals.runs.create": lambda client, made: client.evals.runs.retrieve(made.new_eval_run(), eval_id=made.evaluation),
+    "evals.runs.list": lambda client, made: client.evals.runs.list(made.evaluation),
+    "evals.runs.retrieve": lambda client, made: client.evals.runs.retrieve(made.eval_run, eval_id=made.evaluation),
+    "evals.runs.cancel": lambda client, made: client.evals.runs.cancel(
+        made.new_eval_run("ready-after=5"), eval_id=made.evaluation
+    ),
+    "evals.runs.delete": lambda client, made: client.evals.runs.delete(made.new_eval_run(), eval_id=made.evaluation),
+    "evals.runs.output_items.list": lambda client, made: client.evals.runs.output_items.list(
+        made.eval_run, eval_id=made.evaluation
+    ),
+    "evals.runs.output_items.retrieve": lambda client, made: client.evals.runs.output_items.retrieve(
+        made.output_item, eval_id=made.evaluation, run_id=made.eval_run
+    ),
+}
+VIDEOS: dict[str, Operation] = {
+    "videos.create": lambda client, made: client.videos.create(
+        prompt="a harbor", seconds="4", input_reference=("a.png", PICTURE)
+    ),
+    "videos.list": lambda client, made: client.videos.list(),
+    "videos.retrieve": lambda client, made: client.videos.retrieve(made.video),
+    "videos.delete": lambda client, made: client.videos.delete(client.videos.create(prompt="x").id),
+    "videos.download_content": lambda client, made: client.videos.download_content(made.video),
+    "videos.remix": lambda client, made: client.videos.remix(made.video, prompt="by night"),
+    "videos.edit": lambda client, made: client.videos.edit(video=("a.mp4", b"mp4"), prompt="by night"),
+    "videos.extend": lambda client, made: client.videos.extend(video=("a.mp4", b"mp4"), prompt="on", seconds="8"),
+    "videos.create_character": lambda client, made: client.videos.create_character(
+        name="sailor", video=("a.mp4", b"mp4")
+    ),
+    "videos.get_character": lambda client, made: client.videos.get_character(made.character),
+}
+SKILLS: dict[str, Operation] = {
+    "skills.create": lambda client, made: client.skills.create(files=[("sail/SKILL.md", MANUAL)]),
+    "skills.list": lambda client, made: client.skills.list(),
+    "skills.retrieve": lambda client, made: client.skills.retrieve(made.skill),
+    "skills.update": lambda client, made: client.skills.update(made.skill, default_version="1"),
+    "skills.delete": lambda client, made: client.skills.delete(made.new_skill()),
+    "skills.content.retrieve": lambda client, made: client.skills.content.retrieve(made.skill),
+    "skills.versions.create": lambda client, made: client.skills.versions.create(
+        made.skill, files=[("sail/SKILL.md", MANUAL)], default=True
+    ),
+    "skills.versions.list": lambda client, made: client.skills.versions.list(made.skill),
+    "skills.versions.retrieve": lambda client, made: client.skills.versions.retrieve("1", skill_id=made.skill),
+    "skills.versions.delete": lambda client, made: client.skills.versions.delete("1", skill_id=made.new_skill()),
+    "skills.versions.content.retrieve": lambda client, made: client.skills.versions.content.retrieve(
+        "1", skill_id=made.skill
+    ),
+}
+REST = FINE_TUNING | CONTAINERS | EVALS | VIDEOS | SKILLS
+OPERATIONS: dict[str, Operation] = (
+    REST | CHAT | RESPONSES | FILES | VECTOR_STORES | IMAGES | AUDIO | ASSISTANTS | REALTIME
+)

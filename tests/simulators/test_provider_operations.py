@@ -1,18 +1,36 @@
 """Every operation of the simulator, called by the stock SDK on each surface; the SDK holds the answer to its types."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from openai import AzureOpenAI, OpenAI
 
+from proxy.endpoints import Endpoint
+from proxy.endpoints.table import ENDPOINTS
 from tests.simulators.fixtures import Simulator
 from tests.simulators.operations import OPERATIONS, Made
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-# The provider lists what the user said, too, and the SDK's types know answers alone; Azure's models have a shape of their own.
-WIDER_THAN_ITS_TYPE = ("chat.completions.messages.list", "responses.compact", "models.list", "models.retrieve")
+WIDER_THAN_ITS_TYPE = (
+    # The provider lists what the user said, too, and the SDK's types know answers alone.
+    "chat.completions.messages.list",
+    "responses.compact",
+    # Azure's models have a shape of their own.
+    "models.list",
+    "models.retrieve",
+    # A job that waits is told as such, and an error that there is none of as null.
+    "fine_tuning.jobs.pause",
+    "fine_tuning.jobs.list",
+    "evals.runs.create",
+    "evals.runs.list",
+    "evals.runs.retrieve",
+    "evals.runs.cancel",
+    "evals.runs.output_items.list",
+    "evals.runs.output_items.retrieve",
+)
 
 SURFACES: dict[str, Callable[..., OpenAI]] = {
     "openai": lambda url, **options: OpenAI(base_url=f"{url}/v1", **options),
@@ -41,3 +59,20 @@ def caller(request: Any, simulator: Simulator) -> Iterator[Callable[[bool], tupl
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_the_sdk_understands_the_answer(caller: Callable[[bool], tuple[OpenAI, Made]], name: str) -> None:
     assert OPERATIONS[name](*caller(name not in WIDER_THAN_ITS_TYPE)) is not None
+
+
+@pytest.mark.parametrize("row", [row for row in ENDPOINTS if row.refused is None], ids=lambda row: row.name)
+def test_an_operation_calls_what_its_row_says(fresh_simulator: Simulator, row: Endpoint) -> None:
+    path = re.compile("/v1/" + re.sub(r"\{\w+\}", "[^/]+", row.path))
+    with SURFACES["openai"](fresh_simulator.url, api_key="k", max_retries=0) as client:
+        OPERATIONS[row.name](client, Made(client))
+
+    seen = fresh_simulator.requests()
+    assert [one for one in seen if one["method"] == row.method and path.fullmatch(one["path"])]
+
+
+def test_every_row_of_the_surface_is_simulated() -> None:
+    rows = {row.name for row in ENDPOINTS if row.refused is None}
+
+    assert rows - OPERATIONS.keys() == set()
+    assert OPERATIONS.keys() - rows == {"models.list", "models.retrieve"}  # which the proxy answers itself

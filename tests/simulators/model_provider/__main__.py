@@ -7,17 +7,19 @@ from pathlib import Path
 from tests.simulators.model_provider.configuration import Configuration, ConfigurationError, read, with_keys
 
 _EPILOG = """\
-surfaces   /v1/{chat/completions,completions,embeddings,responses,models}
-           /openai/deployments/NAME/{chat/completions,completions,embeddings}?api-version=...
-           /openai/{responses,models}?api-version=...   /openai/v1/...
+surfaces   /v1/... (chat, responses, files, batches, images, audio, realtime, assistants, ...: all of OpenAI's)
+           /openai/deployments/NAME/{chat/completions,completions,embeddings,images/...,audio/...}?api-version=...
+           /openai/...?api-version=...   /openai/v1/...
 faults     of one request, by its header x-simulate: latency=0.2; status=429; retry-after=3
            latency=S status=N retry-after=S error-code=C error-type=T error-message=M
            reset hang garbage garbage-stream huge-header[=BYTES] body-bytes=N no-usage
            chunk-delay=S (slow-chunks=S) split-bytes=N cut-after=N hang-after=N fail-after=N
+           ready-after=S ends-as=STATE (of what goes on in the background)
            of any request, by rules: PUT /_simulator/faults
            {"seed": 1, "rules": [{"path": "/v1/*", "first": 2, "faults": {"status": 500}}]}
 prompts    "echo TEXT", "write N tokens", "call TOOL"
 tests      /_simulator/{requests,usage} (GET, DELETE), /_simulator/faults (GET, PUT, DELETE)
+           /_simulator/{bearer_tokens,provisioned} (PUT)
 manual     tests/simulators/README.md
 """
 

@@ -18,18 +18,24 @@ from tests.simulators.model_provider.realtime.door import Door
 from tests.simulators.model_provider.resources import (
     assistants,
     batches,
+    containers,
     conversations,
+    evals,
     files,
+    fine_tuning,
+    graders,
     moderations,
     provenance,
     realtime_secrets,
     response_objects,
     runs,
+    skills,
     stored_chat,
     threads,
     uploads,
     vector_store_files,
     vector_stores,
+    videos,
     voices,
 )
 
@@ -63,6 +69,12 @@ _OF_THE_RESOURCE: dict[str, Methods] = {
     **threads.PATHS,
     **runs.PATHS,
     **realtime_secrets.PATHS,
+    **fine_tuning.PATHS,
+    **graders.PATHS,
+    **videos.PATHS,
+    **containers.PATHS,
+    **skills.PATHS,
+    **evals.PATHS,
     **provenance.PATHS,
 }
 # (where it starts, whose it is, what is there)
