@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
-from core.objects import Owner, store
+from core.objects import Owner, is_object_id, store
 from core.store.connection import StoreUnavailable
 from core.store.pool import Connection, Store, open_store
 from proxy.objects import CursorUnknown, OwnersUnavailable, Page
@@ -76,6 +76,9 @@ class OwnerTable:
 
     async def page(self, part: store.Part) -> Page:
         """See `Objects.page`."""
+        for cursor in (part.after, part.before):
+            if cursor is not None and not is_object_id(cursor):
+                raise CursorUnknown(cursor)
         try:
             owners, more = await self._ask(lambda connection: store.page(connection, part))
         except KeyError as error:

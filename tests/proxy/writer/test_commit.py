@@ -10,7 +10,18 @@ import pytest
 
 from core.ids import new_event_id
 from core.ledger import orphans, partitions
-from core.ledger.records import Heartbeat, Superseded, Unreadable, Voided, decode, decode_array, encode
+from core.ledger.records import (
+    Call,
+    Gone,
+    Heartbeat,
+    Made,
+    Superseded,
+    Unreadable,
+    Voided,
+    decode,
+    decode_array,
+    encode,
+)
 from core.ledger.store import Batch, commit
 from tests.proxy.ledger.calls import a_call, admitted, array, settled
 from tests.proxy.writer.desk import ask, assert_rollups_are_the_sums_of_rows, events
@@ -343,3 +354,180 @@ def test_an_event_id_tells_the_time_of_admission(connection, database_url):
 
 def test_unreadable_records_are_what_they_were():
     assert decode_array(b"\x91\xc1", 1) == [Unreadable(b"\x91\xc1", decode_array(b"\x91\xc1", 1)[0].reason)]
+
+
+# ── Whose objects are ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+AT = 1_795_000_000_000_001  # µs
+
+
+def made(id: str = "file-1", app: int = 0xB, **columns) -> Made:
+    call = msgspec.structs.replace(a_call(CLIENT), app_id=UUID(int=app).bytes)
+    given = {"call": call, "id": id, "kind": "file", "upstream": "aoai-uksouth", "model": None, "parent_id": None}
+    return Made(**{**given, "details": b'{"a":["\xc3\xbc"]}', "deferred_path": None, "at_us": AT, **columns})
+
+
+def objects(database_url) -> dict[str, dict]:
+    return {row["id"]: row for row in ask(database_url, "SELECT * FROM objects")}
+
+
+def test_whose_an_object_is_becomes_a_row(connection, database_url):
+    record = made(model="gpt-4o", parent_id="vs_1")
+    done = commit(connection, STREAM, [batch(1, record)])
+    assert (done.objects, done.rejected, done.calls) == (1, 0, 0)
+    row = objects(database_url)["file-1"]
+    call = record.call
+    assert (row["client_id"].bytes, row["team_id"].bytes, row["app_id"].bytes) == (
+        call.client_id,
+        call.team_id,
+        call.app_id,
+    )
+    assert (row["kind"], row["key_id"], row["upstream"], row["model"], row["parent_id"]) == (
+        "file",
+        call.key_id,
+        "aoai-uksouth",
+        "gpt-4o",
+        "vs_1",
+    )
+    assert (row["details"], row["removed_at"]) == ({"a": ["ü"]}, None)
+    assert round(row["created_at"].timestamp() * 1e6) == AT
+
+
+def test_an_owner_that_comes_again_changes_nothing(connection, database_url):
+    commit(connection, STREAM, [batch(1, made()), batch(1, made())])
+    done = commit(connection, STREAM, [batch(1, made(upstream="x"), incarnation=PROXY), batch(2, made())])
+    assert (done.objects, done.rejected) == (0, 0)
+    assert objects(database_url)["file-1"]["upstream"] == "aoai-uksouth"
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("second", [{"app": 0xC}, {"upstream": "another"}])
+def test_whoever_claims_what_has_an_owner_gets_nothing_and_is_put_aside(connection, database_url, together, second):
+    told = []
+    batches = [batch(1, made()), batch(2, made(**second))]
+    for part in [batches] if together else [[each] for each in batches]:
+        done = commit(connection, STREAM, part, before_contest=told.extend)
+    assert done.rejected == 1
+    row = objects(database_url)["file-1"]
+    assert (row["app_id"], row["upstream"]) == (UUID(int=0xB), "aoai-uksouth")
+    assert [bytes(each["record"]) for each in ask(database_url, "SELECT record FROM ledger_rejects")] != []
+    # Redis, too, has taken the first of two that came together; of one that came before it may have forgotten it.
+    assert [record.id for record in told] == ([] if together else ["file-1"])
+
+
+def test_where_redis_cannot_be_told_of_a_contest_nothing_is_committed(connection, database_url):
+    def away(_) -> None:
+        raise OSError("Redis is away")
+
+    commit(connection, STREAM, [batch(1, made())])
+    with pytest.raises(OSError):
+        commit(connection, STREAM, [batch(2, made(app=0xC), made("file-2"))], before_contest=away)
+    assert objects(database_url).keys() == {"file-1"}
+    assert commit(connection, STREAM, [batch(2, made(app=0xC), made("file-2"))]).objects == 1
+
+
+def test_usage_that_comes_later_is_remembered_once_with_its_call(connection, database_url):
+    record = made("batch_1", kind="batch", deferred_path="batches/batch_1")
+    for _ in range(2):
+        commit(connection, STREAM, [batch(1, record, made("file-2"))])
+    commit(connection, STREAM, [batch(3, made("batch_1", kind="batch", deferred_path="elsewhere"))])
+    [row] = ask(database_url, "SELECT *, due_at > now() AS soon FROM deferred_usage")
+    assert (row["object_id"], row["kind"], row["stream"], row["upstream"], row["path"], row["soon"]) == (
+        "batch_1",
+        "batch",
+        STREAM,
+        "aoai-uksouth",
+        "batches/batch_1",
+        True,
+    )
+    assert msgspec.msgpack.decode(row["record"], type=Call) == record.call
+
+
+def test_usage_of_an_object_that_is_somebody_elses_is_not_asked_for(connection, database_url):
+    commit(connection, STREAM, [batch(1, made("batch_1"))])
+    commit(connection, STREAM, [batch(2, made("batch_1", app=0xC, deferred_path="batches/batch_1"))])
+    assert ask(database_url, "SELECT * FROM deferred_usage") == []
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_is_gone_is_marked_and_stays_marked(connection, database_url, together):
+    records = (made(), made("file-2"), Gone(CLIENT, "file-1", AT + 5), Gone(CLIENT, "file-1", AT + 9))
+    if together:
+        commit(connection, STREAM, [batch(1, *records)])
+    else:
+        for seq, record in enumerate(records, 1):
+            commit(connection, STREAM, [batch(seq, record)])
+    rows = objects(database_url)
+    assert (rows["file-1"]["removed_at"] is None, rows["file-2"]["removed_at"]) == (False, None)
+    commit(connection, STREAM, [batch(5, made())])
+    assert objects(database_url)["file-1"]["removed_at"] is not None
+
+
+def test_no_client_removes_what_another_one_owns(connection, database_url):
+    commit(connection, STREAM, [batch(1, made(), Gone(UUID(int=5).bytes, "file-1", AT), Gone(CLIENT, "file-2", AT))])
+    assert {id: row["removed_at"] for id, row in objects(database_url).items()} == {"file-1": None}
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"kind": "fi\0le"},
+        {"model": "gpt\0" * 1000},
+        {"parent_id": "x\0"},
+        {"upstream": "\0"},
+        {"details": b'{"a": "\\u0000", "b": ["\\ud800"]}'},
+        {"details": b"no JSON"},
+        {"details": b"\xff"},
+        {"details": b"[" * 100_000},
+        {"at_us": 2**62},
+        {"at_us": -(2**62)},
+        {"deferred_path": "a\0b"},
+    ],
+)
+def test_an_object_that_postgres_refuses_is_mended_and_keeps_nothing_back(connection, database_url, hostile):
+    call = a_call(CLIENT)
+    records = (admitted(call), made("file-1", **hostile), settled(call), made("file-2"), Gone(CLIENT, "file-2", AT))
+    done = commit(connection, STREAM, [batch(1, *records)])
+    assert (done.objects, done.calls, done.rejected) == (2, 1, 0)
+    assert objects(database_url).keys() == {"file-1", "file-2"}
+    assert objects(database_url)["file-2"]["removed_at"] is not None
+
+
+@pytest.mark.parametrize("id", ["file\0", "x" * 9000])
+def test_an_object_whose_id_cannot_be_kept_is_put_aside_and_keeps_nothing_back(connection, database_url, id):
+    id = id if len(id) < 9000 else "".join(uuid4().hex for _ in range(300))  # that does not compress
+    done = commit(connection, STREAM, [batch(1, made(id), made("file-2"), Gone(CLIENT, id, AT), made("file-3"))])
+    assert (done.objects, done.watermarks) == (2, {PROXY: 4})
+    assert objects(database_url).keys() == {"file-2", "file-3"}
+    assert len(ask(database_url, "SELECT * FROM ledger_rejects")) >= 1
+
+
+def test_a_gone_object_with_an_impossible_time_keeps_nothing_back(connection, database_url):
+    done = commit(connection, STREAM, [batch(1, made(), Gone(CLIENT, "file-1", 2**62), Gone(b"short", "x", AT))])
+    assert done.watermarks == {PROXY: 3}
+    assert objects(database_url).keys() == {"file-1"}
+
+
+def test_two_writers_that_claim_the_same_objects_agree(database_url):
+    ids = [f"file-{number}" for number in range(50)]
+    start = threading.Barrier(2)
+    failures: list[Exception] = []
+
+    def write(stream: int) -> None:
+        order = ids if stream else ids[::-1]
+        try:
+            with psycopg.connect(database_url, autocommit=True) as opened:
+                start.wait()
+                records = [made(id, app=stream + 0xB) for id in order]
+                commit(opened, str(UUID(int=stream + 1)), [batch(1, *records)])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(stream,)) for stream in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert objects(database_url).keys() == set(ids)
+    assert len(ask(database_url, "SELECT * FROM ledger_rejects")) == 50
