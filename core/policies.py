@@ -10,12 +10,13 @@ from difflib import get_close_matches
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from core.model_names import common
+from core.model_names import STAR, common
 from core.snapshot import EffectivePolicy
 
 # Largest whole number that a double holds exactly: Redis's Lua counts in doubles.
 _LARGEST = 2**53 - 1
 _LONGEST_TEXT = 256
+_STAR_RULE = "holds a star at its end alone, such as o3-*"
 
 ENDPOINTS = ("chat.completions", "completions", "embeddings", "responses")
 """What `allowed_endpoints` may name: the endpoints that this version serves."""
@@ -231,6 +232,8 @@ def _check_list(path: tuple[str | int, ...], value: object, choices: Sequence[st
             problems.append(Problem((*path, index), f"must be text of 1 to {_LONGEST_TEXT} characters"))
         elif choices is not None and each not in choices:
             problems.append(Problem((*path, index), f"must be one of {', '.join(choices)}"))
+        elif path == ("allowed_models",) and STAR in each[:-1]:
+            problems.append(Problem((*path, index), _STAR_RULE))
         elif each in seen:
             problems.append(Problem((*path, index), f"{each!r} is listed twice"))
         else:
@@ -244,6 +247,8 @@ def _check_models(value: object) -> list[Problem]:
     problems = []
     for model, limits in value.items():
         path = ("models", str(model))
+        if STAR in str(model)[:-1]:
+            problems.append(Problem(path, _STAR_RULE, on_key=True))
         if not isinstance(limits, Mapping):
             problems.append(Problem(path, "must be a mapping of limits, such as {tokens_per_minute: 40000}"))
             continue

@@ -56,13 +56,15 @@ def sums(connection: psycopg.Connection[Any], client: UUID, families: Sequence[F
     known: dict[tuple[ScopeKind, bool, Interval], dict[tuple[str, str | None], Spent]] = {}
     for family in families:
         span = interval(family.period, family.time_zone, now)
-        at = (family.scope, family.by_model, span)
+        by_model = bool(family.model)
+        at = (family.scope, by_model, span)
         if at not in known:
-            known[at] = spent_in(connection, client, family.scope, span, by_model=family.by_model)
+            known[at] = spent_in(connection, client, family.scope, span, by_model=by_model)
         for (entity, model), figures in known[at].items():
             amount = figures[_UNITS[family.unit]]
-            if amount:
-                spent[counter_field(family.scope, entity, family.unit, family.period, span, model)] = amount
+            if amount and (model is None or family.counts(model)):
+                field = counter_field(family.scope, entity, family.unit, family.period, span, family.model)
+                spent[field] = spent.get(field, 0) + amount
     return spent
 
 

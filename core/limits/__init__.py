@@ -7,6 +7,8 @@ the ledger by their families. Nothing here counts.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.model_names import covers
+
 
 class Unit(StrEnum):
     """What is counted."""
@@ -51,7 +53,12 @@ class Family:
     unit: Unit
     period: Period
     time_zone: str  # IANA name
-    by_model: bool
+    model: str = ""  # as the rule names it; empty: all models
+    names: tuple[str, ...] = ()  # what callers say that counts in it: the model, its aliases, wildcards
+
+    def counts(self, model: str) -> bool:
+        """Whether a call that asks for a model counts in it."""
+        return not self.model or any(covers(name, model) for name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +126,21 @@ class Rules:
     """All that holds for one caller, from its key up to its client."""
 
     always: tuple[Rule, ...] = ()
-    by_model: dict[str, tuple[Rule, ...]] | None = None  # requested model → what holds for it besides
+    by_model: dict[str, tuple[Rule, ...]] | None = None  # what callers say (or a wildcard) → what holds besides
     families: tuple[Family, ...] = ()  # of the caller's client, sorted
+
+    def of(self, model: str) -> tuple[Rule, ...]:
+        """What holds for calls that ask for a model."""
+        found = dict.fromkeys(self.always)
+        for name, rules in (self.by_model or {}).items():
+            if covers(name, model):
+                found.update(dict.fromkeys(rules))
+        return tuple(found)
+
+    def every(self) -> tuple[Rule, ...]:
+        """All rules, whatever is asked for, each once."""
+        some = (rule for rules in (self.by_model or {}).values() for rule in rules)
+        return tuple(dict.fromkeys((*self.always, *some)))
 
 
 NO_RULES = Rules()

@@ -2,6 +2,7 @@
 (docs/decisions/0004-limits.md)."""
 
 from collections.abc import Iterable
+from urllib.parse import quote, unquote
 
 from core.limits import Family, Period, ScopeKind, Unit
 from core.limits.calendar import Interval
@@ -47,9 +48,14 @@ def unit_number(unit: Unit) -> int:
 def families_text(families: Iterable[Family]) -> str:
     """The one spelling of a set of families; empty for none."""
     return ";".join(
-        f"{each.scope}:{each.unit}:{each.period}:{each.time_zone}:{'model' if each.by_model else '*'}"
-        for each in sorted(set(families))
+        f"{each.scope}:{each.unit}:{each.period}:{each.time_zone}:{_models(each)}" for each in sorted(set(families))
     )
+
+
+def _models(family: Family) -> str:
+    if not family.model:
+        return "*"
+    return f"{quote(family.model, safe='')}={','.join(quote(name, safe='') for name in family.names)}"
 
 
 def parse_families(text: str) -> tuple[Family, ...]:
@@ -59,7 +65,11 @@ def parse_families(text: str) -> tuple[Family, ...]:
 
 def _parse_family(text: str) -> Family:
     try:
-        scope, unit, period, time_zone, by_model = text.split(":")
-        return Family(ScopeKind(scope), Unit(unit), Period(period), time_zone, {"*": False, "model": True}[by_model])
-    except (ValueError, KeyError):
+        scope, unit, period, time_zone, models = text.split(":")
+        of = (ScopeKind(scope), Unit(unit), Period(period), time_zone)
+        if models == "*":
+            return Family(*of)
+        model, names = models.split("=")
+        return Family(*of, unquote(model), tuple(unquote(name) for name in names.split(",")))
+    except ValueError:
         raise ValueError(f"not a family of counters: {text[:100]!r}") from None

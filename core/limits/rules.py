@@ -3,13 +3,15 @@
 It is pure, and shares what keys of one app have in common: ten thousand keys hold a few hundred rules.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.limits import Budget, Concurrency, Family, Period, Quota, Rate, Rule, Rules, Scope, Unit
 from core.policies import Limits, Policy
 
 UTC = "UTC"
+
+Names = Callable[[str], tuple[str, ...]]
 
 RATES = (("requests_per_minute", Unit.REQUESTS), ("tokens_per_minute", Unit.TOKENS))
 _QUOTAS = (
@@ -45,27 +47,33 @@ def level_of(scope: Scope, policy: Policy | None, budgets: Sequence[Budget], tim
     )
 
 
-def together(levels: Sequence[Level], families: tuple[Family, ...]) -> Rules:
-    """What holds for a caller: all of its levels', its client's families."""
+def itself(model: str) -> tuple[str, ...]:
+    """The names of a model that has no other."""
+    return (model,)
+
+
+def together(levels: Sequence[Level], families: tuple[Family, ...], names: Names = itself) -> Rules:
+    """What holds for a caller: all of its levels', its client's families. `names`: what a model is called by callers."""
     always: list[Rule] = [rule for level in levels for rule in level.always]
     always += [budget for level in levels for budget in level.budgets]
     by_model: dict[str, tuple[Rule, ...]] = {}
     for level in levels:
         for model, rules in level.by_model.items():
-            by_model[model] = (*by_model.get(model, ()), *rules)
+            for name in names(model):
+                by_model[name] = (*by_model.get(name, ()), *rules)
     return Rules(tuple(always), by_model or None, families)
 
 
-def families_of(levels: Iterable[Level]) -> tuple[Family, ...]:
+def families_of(levels: Iterable[Level], names: Names = itself) -> tuple[Family, ...]:
     """What has to be counted for some levels' rules."""
     found: set[Family] = set()
     for level in levels:
         for rule in (*level.always, *(rule for rules in level.by_model.values() for rule in rules), *level.budgets):
             if isinstance(rule, Quota):
-                by_model = rule.model is not None
-                found.add(Family(rule.scope.kind, rule.unit, rule.period, rule.time_zone, by_model))
+                model = (rule.model, names(rule.model)) if rule.model is not None else ("", ())
+                found.add(Family(rule.scope.kind, rule.unit, rule.period, rule.time_zone, *model))
             elif isinstance(rule, Budget):
-                found.add(Family(rule.scope.kind, Unit.COST, rule.period, rule.time_zone, False))
+                found.add(Family(rule.scope.kind, Unit.COST, rule.period, rule.time_zone))
     return tuple(sorted(found))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core import policies
+from core.model_names import STAR
 from core.seed.auth import read_auth
 from core.seed.claims import CLAIMS, read_claim
 from core.seed.document import Fields, Finding, Items, Node, Place, parse_document, plain, read_document
@@ -115,6 +116,7 @@ class _Gathered:
     claims: dict[tuple[str, str], Place] = field(default_factory=dict)  # of identities
     references: list[Reference] = field(default_factory=list)
     unenforced: set[str] = field(default_factory=set)
+    model_names: dict[str, tuple[Place, str]] = field(default_factory=dict)  # what callers say → where, as what
 
 
 def path_of(kind: str, name: tuple[str, ...]) -> str:
@@ -244,6 +246,10 @@ class _SeedReader:
                 "weight": target.whole("weight", low=1, high=1_000_000, default=1),
                 "settings": target_settings(target),
             }
+            if deployment is not None and STAR in deployment and deployment != STAR:
+                self._findings.wrong(
+                    target.place_of("deployment"), "deployment is a name, or * for the model as it is asked for"
+                )
             if upstream is None or deployment is None:
                 continue
             at = (upstream, deployment)
@@ -263,11 +269,24 @@ class _SeedReader:
             "settings": route_settings(entry, self._findings),
         }
         self._add("route", (model,), route, entry, "model")
+        self._name_models(entry, model)
+
+    def _name_models(self, entry: Entry, model: str | None) -> None:
+        """What callers may say names one route, and a star stands at a name's end."""
+        names = [(model, entry.place_of("model"), "route")] if model is not None else []
+        names += [
+            (alias, node.place, "alias") for node in entry.items("aliases") if isinstance(alias := plain(node), str)
+        ]
+        if model is not None and STAR in model[:-1]:
+            self._findings.wrong(entry.place_of("model"), "model holds a star at its end alone, such as o3-*")
+        for name, place, what in names:
+            first_place, first = self._gathered.model_names.setdefault(name, (place, what))
+            if first_place is not place and "alias" in (what, first):
+                article = "an alias" if first == "alias" else "a route"
+                self._findings.wrong(place, f"{name!r} is already the name of {article}, on line {first_place.line}")
 
     def _other_route(self, entry: Entry, key: str, model: str | None) -> str | None:
         other = self._refer("route", entry, key)
-        if other is not None and key == "fallback":
-            self._gathered.unenforced.add(key)
         if other is not None and other == model:
             self._findings.wrong(entry.place_of(key), f"{key} names the route itself")
         return other

@@ -7,6 +7,7 @@ from typing import Any
 
 from core import keys
 from core.keys import Peppers
+from core.model_names import covers
 from core.seed.claims import claim_of
 from core.seed.document import Finding, SeedError
 from core.seed.file import ORDER, SeedFile, Wanted, path_of
@@ -70,7 +71,10 @@ def make_plan(
     removed = _removed(seed, state, now) if prune else {}
     dangling, warnings = _dangling(seed, state, prune=prune)
     findings = [*seed.errors, *errors, *dangling, *_taken_ids(seed, state, chosen, removed)]
-    findings += [] if seed.errors else [*_taken_claims(seed, state, removed), *_taken_names(seed, state, removed)]
+    if not seed.errors:
+        findings += _taken_claims(seed, state, removed)
+        findings += _taken_names(seed, state, removed)
+        findings += _taken_models(seed, state, removed)
     if findings:
         raise SeedError(findings)
     written: list[Change] = []
@@ -162,6 +166,8 @@ def _dangling(seed: SeedFile, state: State, *, prune: bool) -> tuple[list[Findin
         known = (at, ("identity", reference.name)) if reference.kind == "api_key" else (at,)
         if any(each in seed.declared or (each in state.entities and not prune) for each in known):
             continue
+        if reference.kind == "route" and not reference.required and _is_spoken(reference.name[0], seed, state):
+            continue
         what = f"{reference.used_as} names the {reference.kind.replace('api_', '')} {path_of(*at)!r}"
         where = "which --prune would remove" if at in state.entities else "which is neither in the file nor stored"
         finding = Finding(seed.name, reference.place, f"{what}, {where}")
@@ -213,3 +219,32 @@ def _taken_names(seed: SeedFile, state: State, removed: Mapping[Key, Stored]) ->
             at = (other, wanted.name)
             if wanted.kind == kind and at in state.entities and at not in removed:
                 yield Finding(seed.name, wanted.place, f"there is {what} of this name already: {wanted.path}")
+
+
+def _taken_models(seed: SeedFile, state: State, removed: Mapping[Key, Stored]) -> Iterator[Finding]:
+    """What callers say names one route: no alias of the file is a stored route's name or alias, nor the other way."""
+    wanted = {each.name[0]: each for each in seed.entities if each.kind == "route"}
+    stays = [
+        stored
+        for at, stored in state.entities.items()
+        if at[0] == "route" and at not in removed and stored.name[0] not in wanted
+    ]
+    holders = {alias: stored.name[0] for stored in stays for alias in _aliases(stored.values)}
+    holders.update((stored.name[0], stored.name[0]) for stored in stays)
+    for each in wanted.values():
+        for name in (each.name[0], *_aliases(each.values)):
+            if name in holders:
+                yield Finding(seed.name, each.place, f"{name!r} is already a name of the route {holders[name]!r}")
+
+
+def _is_spoken(name: str, seed: SeedFile, state: State) -> bool:
+    """Whether callers may say a name, or names that a wildcard covers: of a route, an alias, or a wildcard route."""
+    routes = [each.values for each in seed.entities if each.kind == "route"]
+    routes += [stored.values for at, stored in state.entities.items() if at[0] == "route"]
+    names = {at[1][0] for at in (*seed.declared, *state.entities) if at[0] == "route"}
+    names.update(alias for values in routes for alias in _aliases(values))
+    return any(covers(known, name) or covers(name, known) for known in names)
+
+
+def _aliases(route: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple((route.get("settings") or {}).get("aliases", ()))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from core.model_names import STAR
 from core.seed.document import Fields, Node, plain
 from core.seed.reading import Entry, Findings
 
@@ -14,7 +15,13 @@ ROUTE_SETTINGS = ("aliases", "defaults", "overrides", "answer_model", "affinity"
 
 _LONGEST_TIMEOUT = 86_400
 # What the gateway itself decides about a request, and what would pass by its meter.
-_NOT_PARAMETERS = frozenset({"model", "stream", "stream_options", "n", "messages", "input", "prompt"})
+_NOT_PARAMETERS = frozenset(
+    {
+        *("model", "stream", "stream_options", "n", "best_of", "messages", "input", "prompt"),
+        *("tools", "functions", "web_search_options"),  # a policy allows a caller's
+        *("previous_response_id", "conversation", "background"),  # a caller owns what these name
+    }
+)
 
 
 def upstream_settings(entry: Entry, findings: Findings) -> dict[str, Any]:
@@ -50,6 +57,8 @@ def route_settings(entry: Entry, findings: Findings) -> dict[str, Any]:
         alias = plain(node)
         if not isinstance(alias, str) or not 0 < len(alias) <= 256:
             findings.wrong(node.place, "aliases are model names")
+        elif STAR in alias:
+            findings.wrong(node.place, "an alias is a whole name; a star belongs at the end of a route's model")
         elif alias in aliases:
             findings.wrong(node.place, f"the alias {alias!r} is given twice")
         else:

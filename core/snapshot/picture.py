@@ -13,7 +13,7 @@ import msgspec
 
 from core.limits import Budget, Family, OnExceeded, Period, Rate, Rules, Scope, ScopeKind
 from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of, together
-from core.model_names import STAR
+from core.model_names import STAR, covers
 from core.money import nano_usd
 from core.policies import Policy, PolicyError, effective
 from core.snapshot import (
@@ -90,6 +90,7 @@ class _Callers:
         self._zones: dict[bytes, str] = {}  # of clients
         self._rules: dict[tuple[str, str], Rules] = {}  # of keys that have none of their own, by app
 
+        self._aliases = {row.model: tuple(_settings(row.settings).get("aliases", ())) for row in rows.routes}
         self.families = self._families()
 
     def keys(self) -> dict[str, KeyEntry]:
@@ -119,7 +120,7 @@ class _Callers:
             of_clients[place[-1].id].update(self._levels_of(key, *place))
         for identity, place in self._placed(self._rows.identities):
             of_clients[place[-1].id].update(self._levels_of(identity, *place))
-        return {client: families_of(levels.values()) for client, levels in of_clients.items()}
+        return {client: families_of(levels.values(), self._names) for client, levels in of_clients.items()}
 
     def _key(self, row: KeyRow, caller: Caller) -> KeyEntry:
         disabled = row.disabled or not caller.policy.allows_credential("key")
@@ -141,11 +142,11 @@ class _Callers:
         own = levels[f"key:{client.name}/{team.name}/{app.name}/{row.name}"]
         families = self.families[client.id]
         if own != NOTHING:
-            return together(tuple(levels.values()), families)
+            return together(tuple(levels.values()), families, self._names)
         shared = (client.name, f"{team.name}/{app.name}")
         rules = self._rules.get(shared)
         if rules is None:
-            rules = self._rules[shared] = together(tuple(levels.values()), families)
+            rules = self._rules[shared] = together(tuple(levels.values()), families, self._names)
         return rules
 
     def _levels_of(self, row: _Holder, app: AppRow, team: TeamRow, client: ClientRow) -> dict[str, Level]:
@@ -161,6 +162,11 @@ class _Callers:
             (ScopeKind.KEY, row.id, f"{of_app}/{row.name}", row.policy_id),
         )
         return {f"{kind}:{name}": self._level(kind, id, name, policy, zone) for kind, id, name, policy in scopes}
+
+    def _names(self, model: str) -> tuple[str, ...]:
+        """What callers may say that a limit of a model holds for: a route's aliases are other names for it."""
+        aliases = (alias for route, some in self._aliases.items() if covers(model, route) for alias in some)
+        return tuple(dict.fromkeys((model, *sorted(aliases))))
 
     def _level(self, kind: ScopeKind, id: str, name: str, policy_id: bytes | None, zone: str) -> Level:
         at = f"{kind}:{name}"

@@ -119,7 +119,7 @@ def _look(tenant: Tenant, redis_url: str | None, key_id: str, path: str) -> _Fou
     with psycopg.connect(conninfo(tenant.url, application_name="aduana-cli")) as connection:
         caller = build(read_rows(connection), now).caller(key_id)
         rules = caller.rules if caller is not None else NO_RULES
-        every = [*rules.always, *(rule for some in (rules.by_model or {}).values() for rule in some)]
+        every = [*rules.every()]
         if caller is None or not every:
             return _Found(path, [], "ledger", waiting=False)
         client = UUID(bytes=caller.client_id)

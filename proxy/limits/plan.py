@@ -29,7 +29,7 @@ def plan_of(caller: Caller, model: str, now: float) -> Plan:
     """The checks of one caller's calls of one model (as it is asked for), by the calendar at `now` (Unix seconds)."""
     rules = caller.rules
     compiler = _Compiler(now)
-    applying = (*rules.always, *(rules.by_model or {}).get(model, ()))
+    applying = rules.of(model)
     for rule in applying:
         compiler.add(rule)
     counters = list(_counters(_ids(caller), rules.families, model, now))
@@ -156,8 +156,8 @@ def _counters(
     ids: dict[ScopeKind, str], families: Iterable[Family], model: str, at: float
 ) -> Iterable[tuple[str, int, Interval]]:
     for family in families:
+        if not family.counts(model):
+            continue
         span = interval(family.period, family.time_zone, at)
-        field = counter_field(
-            family.scope, ids[family.scope], family.unit, family.period, span, model if family.by_model else None
-        )
+        field = counter_field(family.scope, ids[family.scope], family.unit, family.period, span, family.model)
         yield field, unit_number(family.unit), span

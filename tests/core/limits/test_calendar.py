@@ -54,8 +54,10 @@ def test_a_total_never_ends():
             st.sampled_from(Unit),
             st.sampled_from(Period),
             st.sampled_from(ZONES),
-            st.booleans(),
+            st.text(min_size=1),
+            st.lists(st.text(min_size=1), min_size=1).map(tuple),
         )
+        | st.builds(Family, st.sampled_from(ScopeKind), st.sampled_from(Unit), st.sampled_from(Period), st.just("UTC"))
     )
 )
 def test_families_have_one_spelling_and_are_read_back(families):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from core.ids import new_event_id
 from core.ledger.rollups import Rollups
@@ -69,9 +70,9 @@ def test_a_client_counts_for_all_its_callers_what_any_of_them_needs(tenant):
     snapshot = build(read_rows(tenant), 0.0)
     (families,) = snapshot.families.values()
     assert families == (
-        Family(ScopeKind.APP, Unit.TOKENS, Period.DAY, "Europe/London", True),
-        Family(ScopeKind.CLIENT, Unit.TOKENS, Period.MONTH, "Europe/London", False),
-        Family(ScopeKind.TEAM, Unit.COST, Period.MONTH, "Europe/London", False),
+        Family(ScopeKind.APP, Unit.TOKENS, Period.DAY, "Europe/London", "gpt-4o", ("gpt-4o",)),
+        Family(ScopeKind.CLIENT, Unit.TOKENS, Period.MONTH, "Europe/London"),
+        Family(ScopeKind.TEAM, Unit.COST, Period.MONTH, "Europe/London"),
     )
     assert all(entry.caller.rules.families is families for entry in snapshot.keys.values())
 
@@ -113,6 +114,42 @@ def test_sums_are_the_rows_of_the_period_also_where_it_begins_within_an_hour(dat
         assert found == {(APP.hex(), None): expected}
         every = spent_in(connection, UUID(bytes=client), ScopeKind.KEY, FOREVER, by_model=True)
         assert every[("Abcd1234", "gpt-4o")][0] == len(rows)
-        family = Family(ScopeKind.APP, Unit.COST, Period.DAY, zone, False)
+        family = Family(ScopeKind.APP, Unit.COST, Period.DAY, zone)
         (amount,) = sums(connection, UUID(bytes=client), [family], span.start + 60.0).values()
         assert Decimal(amount) == expected[2]
+
+
+def test_a_models_limit_holds_for_its_aliases_and_a_wildcards_for_all_that_it_covers(tenant):
+    tenant.execute(
+        """
+        UPDATE policies SET settings = '{"models": {"gpt-4o": {"tokens_per_day": 5}, "o3-*": {"requests_per_day": 9}}}'
+         WHERE name = 'of-app';
+        INSERT INTO routes (model, settings) VALUES ('gpt-4o', '{"aliases": ["latest"]}'), ('o3-*', '{}')
+        """
+    )
+    snapshot = build(read_rows(tenant), 0.0)
+    rules = next(each.caller.rules for each in snapshot.keys.values() if "chatbot" in each.caller.name)
+
+    def by_model(name):
+        return [rule.model for rule in rules.of(name) if isinstance(rule, Quota) and rule.model]
+
+    assert [by_model(name) for name in ("gpt-4o", "latest", "o3-mini", "o1")] == [["gpt-4o"], ["gpt-4o"], ["o3-*"], []]
+    names = {
+        family.model: family.names for families in snapshot.families.values() for family in families if family.model
+    }
+    assert names == {"gpt-4o": ("gpt-4o", "latest"), "o3-*": ("o3-*",)}
+
+
+def test_what_was_spent_under_an_alias_is_spent_of_the_models_limit(database_url):
+    client = add_client(database_url)
+    said = ("gpt-4o", "latest", "latest", "o3-mini", "else")
+    calls = [replace(a_call(client), requested_model=name) for name in said]
+    rows = [settled(call, number) for number, call in enumerate(calls)]
+    model = Family(ScopeKind.APP, Unit.REQUESTS, Period.TOTAL, "UTC", "gpt-4o", ("gpt-4o", "latest"))
+    wild = Family(ScopeKind.APP, Unit.REQUESTS, Period.TOTAL, "UTC", "o3-*", ("o3-*",))
+    with psycopg.connect(database_url) as connection:
+        rollups = Rollups()
+        insert(connection, rows, rollups)
+        rollups.write(connection)
+        spent = sums(connection, UUID(bytes=client), [model, wild], 1e9)
+    assert sorted((field.rsplit(":", 1)[1], amount) for field, amount in spent.items()) == [("gpt-4o", 3), ("o3-*", 1)]

@@ -236,6 +236,20 @@ async def test_a_plan_changes_nothing(tenant):
 
 
 @pytest.mark.parametrize(
+    "route",
+    [
+        "{model: other, aliases: [gpt-4o], targets: T}",
+        "{model: latest, targets: T}",
+        "{model: o, aliases: [latest], targets: T}",
+    ],
+)
+async def test_what_callers_say_names_one_route_also_across_files(tenant, route):
+    await tenant.apply(SEED.replace("- model: gpt-4o\n", "- model: gpt-4o\n    aliases: [latest]\n"))
+    with pytest.raises(SeedError, match="is already a name of the route 'gpt-4o'"):
+        await tenant.apply(f"routes:\n  - {route.replace('T', '[{upstream: sim, deployment: m}]')}\n")
+
+
+@pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
         ("colour: red\n", "unknown key 'colour'"),

@@ -41,7 +41,7 @@ def test_what_is_stored_and_not_yet_enforced_is_said_in_one_warning():
     warnings = [str(warning) for warning in read_seed(EXAMPLE).warnings]
     stored = [warning for warning in warnings if "does not yet enforce" in warning]
     assert len(stored) == 1
-    assert "logging" in stored[0] and "retention_days" in stored[0] and "fallback" in stored[0]
+    assert "logging" in stored[0] and "retention_days" in stored[0] and "fallback" not in stored[0]
     assert "tokens_per_minute" not in stored[0] and "downshift" not in stored[0]
 
 
@@ -111,6 +111,20 @@ def budget(**changed: str) -> str:
             "the target a/d is given twice, first on line 9",
         ),
         (UPSTREAM + ROUTE + "    fallback: m\n", 11, "fallback names the route itself"),
+        (UPSTREAM + ROUTE + "    aliases: [x, m]\n", 11, "'m' is already the name of a route, on line 7"),
+        (
+            UPSTREAM
+            + ROUTE
+            + "    aliases: [x]\n  - {model: n, aliases: [x], targets: [{upstream: a, deployment: d}]}\n",
+            12,
+            "'x' is already the name of an alias, on line 11",
+        ),
+        (UPSTREAM + ROUTE + "    aliases: [o3-*]\n", 11, "an alias is a whole name"),
+        (UPSTREAM + ROUTE + "    overrides: {tools: []}\n", 11, "overrides cannot set 'tools'"),
+        (UPSTREAM + ROUTE.replace("model: m", "model: o*3"), 7, "model holds a star at its end alone"),
+        (UPSTREAM + ROUTE.replace("deployment: d", "deployment: d*"), 10, "deployment is a name, or * for the model"),
+        ("policies:\n  - name: p\n    allowed_models: ['o*3']\n", 3, "allowed_models holds a star at its end alone"),
+        ("policies:\n  - name: p\n    models: {'o*3': {tokens_per_minute: 1}}\n", 3, "holds a star at its end alone"),
         ("routes:\n  - {model: m, targets: []}\n", 2, "targets must name at least one target"),
         ("routes:\n  - {model: m}\n", 2, "a route needs targets"),
         (

@@ -410,7 +410,7 @@ async def test_a_call_that_two_proxies_settle_is_counted_once_in_redis_too(open_
     second.settle(record, a_claim(record.call))
     await delivered(first), await delivered(second)
     keys = StreamKeys(UUID(bytes=client))
-    family = families_text([Family(ScopeKind.CLIENT, Unit.TOKENS, Period.TOTAL, "UTC", False)])
+    family = families_text([Family(ScopeKind.CLIENT, Unit.TOKENS, Period.TOTAL, "UTC")])
     with redis_py.Redis.from_url(redis_url) as valkey, a_writer(database_url, redis_url=redis_url) as writer:
         valkey.hset(keys.state, mapping={"families": family, "version": 1})
         valkey.hset(keys.spent, "what both proxies counted", 2)

@@ -25,8 +25,8 @@ from tests.proxy.limits.counters import APP, KEY, LEASE, MemoryCounters, RedisCo
 
 ZONE = "America/Havana"  # its clocks change at midnight
 FAMILIES = (
-    Family(ScopeKind.APP, Unit.COST, Period.MONTH, "UTC", False),
-    Family(ScopeKind.KEY, Unit.TOKENS, Period.DAY, ZONE, False),
+    Family(ScopeKind.APP, Unit.COST, Period.MONTH, "UTC"),
+    Family(ScopeKind.KEY, Unit.TOKENS, Period.DAY, ZONE),
 )
 RPM, TPM, LIVE, TPD, BUDGET, RPM_OF_MODEL = 6, 900, 4, 4000, 9000, 3
 CALLER = a_caller(
