@@ -22,7 +22,7 @@ from bench.processes import BenchError
 from bench.results import FULL, MEASURES, QUICK, SCHEMA, Result
 from bench.subjects import Subject
 from bench.subjects.aduana import NAME as ADUANA
-from bench.subjects.aduana import Aduana
+from bench.subjects.aduana import UNLIMITED, Aduana, UnlimitedAduana
 from bench.subjects.direct import NAME as DIRECT
 from bench.subjects.direct import Direct
 from bench.subjects.fastapi_aiohttp import NAME as FASTAPI
@@ -30,7 +30,13 @@ from bench.subjects.fastapi_aiohttp import FastApiAiohttp
 from bench.subjects.nginx import NAME as NGINX
 from bench.subjects.nginx import Nginx
 
-_SUBJECTS: dict[str, type[Subject]] = {DIRECT: Direct, NGINX: Nginx, FASTAPI: FastApiAiohttp, ADUANA: Aduana}
+_SUBJECTS: dict[str, type[Subject]] = {
+    DIRECT: Direct,
+    NGINX: Nginx,
+    FASTAPI: FastApiAiohttp,
+    ADUANA: Aduana,
+    UNLIMITED: UnlimitedAduana,
+}
 _ROOT = Path(__file__).parent.parent
 _RESULTS = Path(__file__).parent / "results"
 

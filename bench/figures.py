@@ -14,6 +14,7 @@ from bench.loader import Percentiles, Report
 from bench.results import Measure, Measurement, Memory, Target
 
 GATEWAY = "aduana"
+UNLIMITED = "aduana-unlimited"  # the gateway with neither limits nor a budget
 DIRECT = "direct"
 NGINX = "nginx"
 
@@ -114,15 +115,18 @@ def broken_streams(measurements: Iterable[Measurement], subject: str) -> int:
 
 
 def targets(measurements: list[Measurement], memory: dict[str, Memory], missing: dict[str, str]) -> list[Target]:
-    """What the gateway must reach (issue 2), and whether it does."""
-    latency = added(measurements, "latency", GATEWAY)
+    """What the gateway must reach, and whether it does: with limits and a budget on, and without."""
+    latency, plain = (added(measurements, "latency", subject) for subject in (GATEWAY, UNLIMITED))
     first_byte = added(measurements, "first_byte", GATEWAY)
     chunks = rate(measurements, "chunks", GATEWAY)
     held = memory.get(GATEWAY)
     return [
-        _ratio_target(measurements, missing),
+        _ratio_target("requests/s on one core, of nginx's", 0.12, GATEWAY, measurements, missing),
         _latency_target("added at P50, 100 requests/s", 1.2, latency, latency.added_p50 if latency else None),
         _latency_target("added at P95, 100 requests/s", 2.5, latency, latency.added_p95 if latency else None),
+        _ratio_target("the same without limits, of nginx's", 0.15, UNLIMITED, measurements, missing),
+        _latency_target("added at P50 without limits", 1.0, plain, plain.added_p50 if plain else None),
+        _latency_target("added at P95 without limits", 2.0, plain, plain.added_p95 if plain else None),
         _latency_target(
             "added to a stream's first byte at P50", 1.5, first_byte, first_byte.added_p50 if first_byte else None
         ),
@@ -131,14 +135,15 @@ def targets(measurements: list[Measurement], memory: dict[str, Memory], missing:
     ]
 
 
-def _ratio_target(measurements: list[Measurement], missing: dict[str, str]) -> Target:
+def _ratio_target(
+    name: str, limit: float, subject: str, measurements: list[Measurement], missing: dict[str, str]
+) -> Target:
     """The median, over the rounds, of the gateway's requests/s to nginx's in the same round.
 
     nginx is cheaper than the harness that asks it, and so its core may idle. It is given what its CPU time per request
     would make of a whole core: that can only lower the ratio.
     """
-    name, limit = "requests/s on one core, of nginx's", 0.12
-    ours, theirs = (_by_round(measurements, "throughput", subject) for subject in (GATEWAY, NGINX))
+    ours, theirs = (_by_round(measurements, "throughput", each) for each in (subject, NGINX))
     pairs = [(ours[number], theirs[number]) for number in ours.keys() & theirs.keys()]
     if not pairs:
         return Target(name, limit, True, "×", None, "not measured", missing.get(NGINX, ""))

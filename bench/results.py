@@ -28,7 +28,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_rate: float = 20.0  # streams/s
     throughput_rounds: int
     throughput_seconds: float
-    throughput_connections: int = 64
+    throughput_connections: int = 128
     chunks_rounds: int
     chunks_seconds: float
     chunks_streams: int = 500

@@ -30,6 +30,7 @@ from deployer.local.postgres import PostgresServer
 from deployer.local.valkey import ValkeyServer
 
 NAME = "aduana"
+UNLIMITED = "aduana-unlimited"
 _NICE = 5
 
 _SEED = """\
@@ -43,26 +44,31 @@ routes:
   - model: {model}
     targets:
       - {{upstream: fake, deployment: {model}, priority: 0}}
+{policies}clients:
+  - name: bench
+{policy}    teams:
+      - name: bench
+        apps:
+          - name: bench
+            keys:
+              - {{name: bench, secret_ref: "env:BENCH_KEY"}}
+{budgets}prices:
+  - {{provider: azure_openai, model: {model}, input_per_million: "2.50", cached_input_per_million: "1.25",
+     output_per_million: "10.00", effective_from: 2024-10-01}}
+"""
+
+_POLICIES = """\
 policies:
   - name: bench  # every kind of limit is checked, and none is reached
     requests_per_minute: 100000000
     tokens_per_minute: 1000000000000
     tokens_per_day: 1000000000000
     max_concurrent_requests: 1000000
-clients:
-  - name: bench
-    policy: bench
-    teams:
-      - name: bench
-        apps:
-          - name: bench
-            keys:
-              - {{name: bench, secret_ref: "env:BENCH_KEY"}}
+"""
+_POLICY = "    policy: bench\n"
+_BUDGETS = """\
 budgets:
-  - {{scope: "app:bench/bench/bench", period: month, amount_usd: "1000000", on_exceeded: block}}
-prices:
-  - {{provider: azure_openai, model: {model}, input_per_million: "2.50", cached_input_per_million: "1.25",
-     output_per_million: "10.00", effective_from: 2024-10-01}}
+  - {scope: "app:bench/bench/bench", period: month, amount_usd: "1000000", on_exceeded: block}
 """
 
 
@@ -89,9 +95,10 @@ class UsageEvents:
 
 
 class Aduana:
-    """`python -m proxy` and everything that it needs."""
+    """`python -m proxy` and everything that it needs, with limits and a budget on."""
 
     name = NAME
+    limited = True
 
     def __init__(self) -> None:
         self.port = self.stream_port = 0
@@ -112,7 +119,7 @@ class Aduana:
         return [held.pid for held in (self._postgres, self._valkey, self._writer) if held is not None]
 
     def start(self, site: Site) -> None:
-        directory = site.directory / NAME
+        directory = site.directory / self.name
         directory.mkdir(mode=0o711)
         environment = self._prepare(site, directory)
         # Two connections and a listener: the writer is first, so that the proxy's first calls find it.
@@ -164,13 +171,27 @@ class Aduana:
             "BENCH_KEY": self.key,
             "BENCH_UPSTREAM_KEY": secrets.token_urlsafe(32),
         }
-        asyncio.run(_seed(database_url, environment, site.upstream_port))
+        asyncio.run(_seed(database_url, environment, site.upstream_port, limited=self.limited))
         return environment
 
 
-async def _seed(database_url: str, environment: dict[str, str], upstream_port: int) -> None:
+class UnlimitedAduana(Aduana):
+    """The same with no limit and no budget: keys, snapshot and ledger alone."""
+
+    name = UNLIMITED
+    limited = False
+
+
+async def _seed(database_url: str, environment: dict[str, str], upstream_port: int, *, limited: bool) -> None:
     resolver = open_resolver(environment, ttl=60.0)
     peppers = await Peppers.load({1: "env:BENCH_PEPPER"}, resolver)
-    seed = parse_seed(_SEED.format(port=upstream_port, model=MODEL).encode(), "the bench's seed")
+    text = _SEED.format(
+        port=upstream_port,
+        model=MODEL,
+        policies=_POLICIES if limited else "",
+        policy=_POLICY if limited else "",
+        budgets=_BUDGETS if limited else "",
+    )
+    seed = parse_seed(text.encode(), "the bench's seed")
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         await apply_seed(connection, seed, resolver, peppers, actor="bench")
