@@ -12,7 +12,7 @@ from core.snapshot import Caller, Upstream
 from proxy.endpoints import Endpoint
 from proxy.endpoints.table import MADE
 from proxy.errors import Refusal
-from proxy.objects import Objects, OwnersUnavailable
+from proxy.objects import Objects, OwnersUnavailable, TooManyObjects
 from proxy.references import References
 from proxy.routing import RouteTable
 
@@ -54,6 +54,8 @@ async def find_named(
         owners = await objects.find(caller.client_id, [*required, *(looked_up - required.keys())])
     except OwnersUnavailable as error:
         raise owners_unavailable(error.retry_after) from None
+    except TooManyObjects as error:
+        raise Refusal(400, "too_many_objects", f"The call names too many objects: {error}.") from None
     for id in looked_up:
         owner = owners.get(id)
         if owner is not None and owner.app_id != caller.app_id:

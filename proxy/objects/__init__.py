@@ -12,8 +12,15 @@ from typing import Protocol
 from core.ledger.records import Call
 from core.objects import NewObject, Owner
 
-MOST_IDS = 1000
-"""Ids of one question."""
+MOST_IDS = 10_000
+"""Of one question: a long conversation passes a thousand items back."""
+
+
+class TooManyObjects(ValueError):
+    """More ids than one question may have."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} objects are asked for at once, and {MOST_IDS} are the most")
 
 
 class OwnersUnavailable(Exception):
@@ -52,9 +59,9 @@ class Objects(Protocol):
     async def find(self, client_id: bytes, ids: Sequence[str]) -> Mapping[str, Owner]:
         """The known ones among `ids` (`MOST_IDS` at most), whoever owns them, removed ones flagged.
 
-        `client_id` is the caller's: its own objects cost one round trip to Redis, whatever their number. What is no
-        possible id is unknown. Raises `OwnersUnavailable` where one is not known and not all who might know it could be
-        asked: an object must not seem gone because a server is.
+        `client_id` is the caller's: its own objects cost one round trip to Redis (one a thousand). What is no possible id
+        is unknown. Raises `TooManyObjects`; and `OwnersUnavailable` where one is not known and not all who might know it
+        could be asked: an object must not seem gone because a server is.
         """
         ...
 

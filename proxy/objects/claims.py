@@ -9,7 +9,7 @@ import msgspec
 
 from core.ledger.records import Call, Gone, Made
 from core.objects import NewObject, ObjectIdInvalid, is_object_id
-from proxy.objects import MOST_IDS
+from proxy.objects import MOST_IDS, TooManyObjects
 
 _MOST_DETAILS = 8192  # bytes
 _LONGEST = 600  # characters of a model's name
@@ -46,9 +46,9 @@ class Claims:
 
 
 def possible_ids(ids: Sequence[str]) -> list[str]:
-    """What could be an id, each once. Raises `ValueError` for more than one question may have."""
+    """What could be an id, each once. Raises `TooManyObjects`."""
     if len(ids) > MOST_IDS:
-        raise ValueError(f"{len(ids)} objects are asked for at once, and {MOST_IDS} are the most")
+        raise TooManyObjects(len(ids))
     return [id for id in dict.fromkeys(ids) if is_object_id(id)]
 
 

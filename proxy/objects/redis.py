@@ -19,6 +19,7 @@ from proxy.objects.table import OwnerTable
 
 _BEHIND = 1.0  # seconds that a list waits for the writer
 _LOOK = 0.02
+_AT_ONCE = 1000  # keys of one command: Redis does nothing else meanwhile
 
 
 class RedisObjects:
@@ -43,11 +44,13 @@ class RedisObjects:
         if not wanted:
             return {}
         heard = True
-        values: Sequence[bytes | None] = (None,) * len(wanted)
+        values: list[bytes | None] = []
         try:
-            values = await self._log.ask(client_id, "MGET", *(_key(client_id, id) for id in wanted))
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = wanted[start : start + _AT_ONCE]
+                values += await self._log.ask(client_id, "MGET", *(_key(client_id, id) for id in some))
         except LedgerUnavailable:
-            heard = False
+            heard, values = False, [None] * len(wanted)
         found: dict[str, Owner] = {}
         gone = set()
         for id, value in zip(wanted, values, strict=True):

@@ -3,7 +3,7 @@
 import pytest
 
 from core.objects import NewObject, ObjectIdInvalid
-from proxy.objects import MOST_IDS
+from proxy.objects import MOST_IDS, TooManyObjects
 from tests.proxy.objects.installation import a_file, eventually
 from tests.proxy.writer.desk import add_client, ask
 
@@ -159,9 +159,13 @@ async def test_details_have_a_bound(house):
     await house.claim("file-1", details={"x": "y" * 8000})
 
 
-async def test_a_question_has_a_bound(house):
-    with pytest.raises(ValueError, match="1000 are the most"):
-        await house.objects.find(house.client, [f"file-{number}" for number in range(MOST_IDS + 1)])
+async def test_a_long_question_is_answered_whole_and_a_longer_one_not_at_all(house):
+    ids = [f"file-{number}" for number in range(2500)]
+    for start in range(0, 2500, 100):
+        await house.claim(*ids[start : start + 100])
+    assert (await house.objects.find(house.client, ids)).keys() == set(ids)
+    with pytest.raises(TooManyObjects, match="10000 are the most"):
+        await house.objects.find(house.client, ["file-1"] * (MOST_IDS + 1))
 
 
 # ── Released ────────────────────────────────────────────────────────────────────────────────────────────────────────────
