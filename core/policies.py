@@ -18,7 +18,32 @@ _LARGEST = 2**53 - 1
 _LONGEST_TEXT = 256
 _STAR_RULE = "holds a star at its end alone, such as o3-*"
 
-ENDPOINTS = ("chat.completions", "completions", "embeddings", "responses")
+ENDPOINTS = (
+    "chat.completions",
+    "completions",
+    "embeddings",
+    "responses",
+    "conversations",
+    "images",
+    "audio.speech",
+    "audio.transcriptions",
+    "audio.translations",
+    "audio.voices",
+    "moderations",
+    "files",
+    "uploads",
+    "batches",
+    "vector_stores",
+    "fine_tuning",
+    "assistants",
+    "containers",
+    "evals",
+    "videos",
+    "realtime",
+    "skills",
+    "decisions",
+    "content_provenance_checks",
+)
 """What `allowed_endpoints` may name: the endpoints that this version serves."""
 
 CREDENTIALS = ("key", "entra")

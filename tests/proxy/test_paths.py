@@ -2,6 +2,7 @@
 
 import pytest
 
+from core import policies
 from proxy.endpoints import Azure, Sends
 from proxy.endpoints.table import ENDPOINTS
 from proxy.paths import SOCKET, Paths
@@ -53,3 +54,7 @@ def test_a_path_in_no_row_is_none(path):
 def test_names_are_the_rows_own():
     assert len({row.name for row in ENDPOINTS}) == len(ENDPOINTS)
     assert len({(row.method, row.path, row.sends is Sends.SOCKET) for row in ENDPOINTS}) == len(ENDPOINTS)
+
+
+def test_a_policy_may_name_every_endpoint_that_is_served_and_no_other():
+    assert set(policies.ENDPOINTS) == {row.scope for row in ENDPOINTS if row.refused is None}
