@@ -27,6 +27,9 @@ WHOLE_LIMIT = 8 * 1024 * 1024
 _ERROR_LIMIT = 1024 * 1024
 # A large answer's usage object stands in its last bytes.
 _TAIL = 16 * 1024
+_ERROR = b'"error"'
+# Never passed on: to an SDK they would be about the caller's key.
+_ABOUT_OUR_CREDENTIAL = frozenset({401, 403})
 
 
 class AnswerBroken(Exception):
@@ -57,10 +60,7 @@ class Answerer:
         try:
             await answer.unblocked()
             encoding = response.header(b"content-encoding")
-            if response.status in (
-                401,
-                403,
-            ):  # about the gateway's own credential: to an SDK it would look like the caller's
+            if response.status in _ABOUT_OUR_CREDENTIAL:
                 raise upstream_refuses(response.status)
             if response.status >= 400 and encoding in (None, b"identity"):
                 await self._pass_error(candidate, response, answer, own_headers, outcome)
@@ -89,7 +89,7 @@ class Answerer:
         headers = answer_headers(response.headers)
         for secret in self._credentials.spellings(candidate.target.upstream):
             headers = [pair for pair in headers if secret not in pair[1]]
-            body = body.replace(secret, b"[redacted]")
+        body = self._without_credential(candidate, body)
         code = _error_code(body)
         if code is not None:
             outcome.error_code = code
@@ -180,6 +180,8 @@ class Answerer:
             while piece := await response.receive():
                 passed = meter.pass_on(piece)
                 if passed:
+                    if _ERROR in passed:  # a provider's error may repeat what it was sent, in a stream too
+                        passed = self._without_credential(candidate, passed)
                     if outcome.making is not None:
                         await outcome.making.events(passed, candidate.upstream)
                     if outcome.first_byte_at is None:
@@ -209,6 +211,11 @@ class Answerer:
         if not meter.finished:
             outcome.error_code = "upstream_unfinished"
         await caller.end(rest)
+
+    def _without_credential(self, candidate: Candidate, data: bytes) -> bytes:
+        for secret in self._credentials.spellings(candidate.target.upstream):
+            data = data.replace(secret, b"[redacted]")
+        return data
 
     def _failed_later(self, candidate: Candidate, code: str, outcome: Outcome) -> None:
         """The attempt had an answer's head, and then failed."""

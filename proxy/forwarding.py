@@ -241,6 +241,8 @@ class Forwarder:
         candidate.health.answered_at = monotonic()
         outcome.worked = worked_before or response.status < 300
         request_id = response.header(b"x-request-id") or response.header(b"apim-request-id")
+        if request_id is not None and credential and credential[0][1].rpartition(b" ")[2] in request_id:
+            request_id = None  # it would be written into the ledger
         outcome.attempts.append(
             Attempt(
                 candidate.upstream,
