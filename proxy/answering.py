@@ -15,7 +15,7 @@ from proxy.errors import error_body, upstream_failed, upstream_refuses
 from proxy.headers import Headers, answer_headers
 from proxy.metering.events import EventTooLarge
 from proxy.metering.streams import GarbledStream, StreamMeter, stream_meter
-from proxy.metering.usage import is_json, is_pending, texts_of_answer, usage_of_answer, usage_of_tail
+from proxy.metering.usage import is_json, is_pending, texts_of_answer, usage_of_answer, usage_of_ends
 from proxy.metrics import Metrics
 from proxy.routing import Candidate
 from proxy.settlement import Outcome
@@ -137,18 +137,20 @@ class Answerer:
         own_headers: Headers,
         outcome: Outcome,
     ) -> None:
-        """A large answer streams through; its usage is read from its end."""
+        """A large answer streams through, and one that is no JSON; its usage is read from its ends."""
         headers = [*answer_headers(response.headers), *own_headers]
         outcome.status = response.status
         tail = b""
+        size = 0
         try:
-            piece = await response.receive()
+            piece = head = await response.receive()
             if outcome.making is not None and not await outcome.making.large(piece, candidate.upstream):
                 self._failed_later(candidate, "upstream_bad_answer", outcome)
                 raise upstream_failed("upstream_bad_answer")
             outcome.first_byte_at = monotonic()
             await answer.start(response.status, headers, piece, response.header(b"content-length"))
             while piece:
+                size += len(piece)
                 tail = (tail + piece)[-_TAIL:] if len(piece) < _TAIL else piece[-_TAIL:]
                 piece = await response.receive()
                 if piece:
@@ -158,7 +160,12 @@ class Answerer:
             if outcome.first_byte_at is None:
                 raise upstream_failed(error.code) from None
             raise AnswerBroken from None
-        outcome.usage = usage_of_tail(outcome.endpoint, tail)
+        if size == len(tail):
+            outcome.usage = usage_of_answer(endpoint, tail, outcome.request)
+        else:
+            outcome.usage = usage_of_ends(endpoint, head[:_TAIL], tail)
+        if outcome.usage is None:
+            outcome.received = texts_of_answer(endpoint, tail)
         await answer.end()
 
     async def _pass_stream(

@@ -111,7 +111,8 @@ class JsonBody:
         """Whether a stream is asked for. What is no boolean is refused: an upstream may read it otherwise than the gateway."""
         raw = self.fields.get("stream")
         if raw is None:
-            return False
+            form = self.fields.get("stream_format")  # of speech
+            return form is not None and bytes(form) == b'"sse"'
         said = bytes(raw)
         if said not in _BOOLEANS:
             raise Refusal(400, "invalid_type", "'stream' must be true or false.", param="stream")

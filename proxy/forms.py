@@ -212,11 +212,11 @@ class FormBody:
         return self.field("stream") in ("true", "True", "1")
 
     def references(self) -> References:
-        """The objects that its fields name: `file_id`, `input_reference[file_id]`, `file_ids[]`, …"""
+        """The objects that its fields name: `file_id`, `input_reference[file_id]`, `file_ids[]`, …; a form's prompt is text."""
         own = {}
         for part in self.parts:
             name = _last_name(part.name)
-            if part.value and (name in FIELDS or (name == "id" and "[" in part.name)):
+            if part.value and part.name != "prompt" and (name in FIELDS or (name == "id" and "[" in part.name)):
                 own[part.value.decode("utf-8", "replace")] = part.name
         return References(own)
 

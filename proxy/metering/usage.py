@@ -181,12 +181,16 @@ def is_pending(endpoint: Endpoint, body: bytes) -> bool:
     return state.status in _UNFINISHED_RESPONSE
 
 
-def usage_of_tail(endpoint: Endpoint, tail: bytes) -> Tokens | None:
-    """What the last bytes of a large answer report: its usage object is the last one that is so called."""
-    usage = _last(tail, b'"usage"')
-    if not isinstance(usage, dict):
+def usage_of_ends(endpoint: Endpoint, head: bytes, tail: bytes) -> Tokens | None:
+    """What the first and the last bytes of a large answer report: its usage object is the last one that is so called."""
+    if endpoint.metering not in _READERS:
         return None
-    whole = {"usage": usage, "tool_usage": _last(tail, b'"tool_usage"'), "service_tier": _last(tail, b'"service_tier"')}
+    whole = {
+        "usage": _last(tail, b'"usage"'),
+        "tool_usage": _last(tail, b'"tool_usage"'),
+        "service_tier": _last(tail, b'"service_tier"') or _last(head, b'"service_tier"'),
+        "duration": _last(head, b'"duration"'),  # of a transcript
+    }
     return usage_of_answer(endpoint, msgspec.json.encode(whole))
 
 

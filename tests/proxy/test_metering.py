@@ -7,7 +7,7 @@ import pytest
 from proxy.endpoints.table import ENDPOINTS
 from proxy.metering import Tokens
 from proxy.metering.tokenizer import Tokenizer, encoding_of
-from proxy.metering.usage import texts_of_answer, usage_of_answer, usage_of_tail
+from proxy.metering.usage import texts_of_answer, usage_of_answer, usage_of_ends
 
 CHAT, COMPLETIONS, RESPONSES = (
     next(row for row in ENDPOINTS if row.name == name) for name in ("chat.completions", "completions", "responses")
@@ -49,7 +49,7 @@ CHAT, COMPLETIONS, RESPONSES = (
 def test_usage_is_read_from_a_whole_answer_or_not_at_all(usage, tokens):
     body = json.dumps({"choices": [], "usage": usage}).encode()
     assert usage_of_answer(CHAT, body) == tokens
-    assert usage_of_tail(CHAT, body[-300:]) == tokens
+    assert usage_of_ends(CHAT, b"", body[-300:]) == tokens
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b'"x"', b"[" * 100_000])

@@ -18,7 +18,7 @@ from proxy.metering import Tokens
 from proxy.metering.deferred import BatchLine, ObjectUsage, usage_of_batch_line, usage_of_object
 from proxy.metering.realtime import RealtimeUsage, usage_of_realtime_event
 from proxy.metering.requests import usage_of_request
-from proxy.metering.usage import is_pending, texts_of_answer, usage_of_answer, usage_of_tail
+from proxy.metering.usage import is_pending, texts_of_answer, usage_of_answer, usage_of_ends
 
 ROWS = {row.name: row for row in ENDPOINTS}
 
@@ -70,7 +70,7 @@ def test_chat(usage, tokens):
     as_the_sdk_says(CompletionUsage, usage | {"total_tokens": 0})
     body = json.dumps({"choices": [], "usage": usage}).encode()
     assert usage_of_answer(ROWS["chat.completions"], body) == tokens
-    assert usage_of_tail(ROWS["chat.completions"], body) == tokens
+    assert usage_of_ends(ROWS["chat.completions"], b"", body) == tokens
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_tier_in_which_a_call_was_served_is_part_of_its_usage(name, service_
     )
     body = json.dumps({"service_tier": service_tier, "usage": usage}).encode()
     assert usage_of_answer(ROWS[name], body) == Tokens(1, 0, 1, 0, units)
-    assert usage_of_tail(ROWS[name], b"x" * 100 + body) == Tokens(1, 0, 1, 0, units)
+    assert usage_of_ends(ROWS[name], b"", b"x" * 100 + body) == Tokens(1, 0, 1, 0, units)
 
 
 def test_embeddings():
@@ -256,7 +256,16 @@ def test_images(name, answer, request_, tokens):
 
 def test_the_usage_of_large_images_stands_at_their_end():
     body = json.dumps(GPT_IMAGE | {"data": [{"b64_json": "A" * 100_000}]}).encode()
-    assert usage_of_tail(ROWS["images.generate"], body[-16_000:]).output == 4160
+    assert usage_of_ends(ROWS["images.generate"], body[:100], body[-16_000:]).output == 4160
+
+
+def test_the_ends_of_a_large_transcript_say_how_long_it_was():
+    row, whole = (
+        ROWS["audio.translations"],
+        {"task": "translate", "duration": 3600.5, "text": "x" * 50_000, "segments": []},
+    )
+    body = json.dumps(whole).encode()
+    assert usage_of_ends(row, body[:16_000], body[-16_000:]) == Tokens(units=(("audio_millisecond", 3_600_500),))
 
 
 def test_a_form_says_how_many_images_as_text():
