@@ -200,7 +200,7 @@ class CallEndpoint:
         if isinstance(body, FormBody):
             outcome.fields = body.texts()
         creates = _creates(endpoint, body)
-        if creates or path:
+        if creates or endpoint.kinds:
             outcome.making = gateway.making(endpoint, admission.call, path, body, creates)
         try:
             if endpoint.lists is not None:
