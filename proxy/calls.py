@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.ids import new_event_id
 from core.keys import Peppers
@@ -25,7 +25,6 @@ from proxy.bodies import Body, JsonBody
 from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.endpoints import Endpoint, ModelAt, Sends
-from proxy.entra.tokens import EntraTokens
 from proxy.errors import Refusal, endpoint_not_served, not_ready
 from proxy.forms import FormBody
 from proxy.forwarding import Forwarder, Outbound
@@ -40,6 +39,9 @@ from proxy.references import may_refer, references
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome, Settlement
 from proxy.targets import Board
+
+if TYPE_CHECKING:
+    from proxy.entra.tokens import EntraTokens
 
 _log = logging.getLogger("aduana.calls")
 
@@ -58,7 +60,7 @@ class Gateway:
     objects: Objects
     board: Board
     lists: Lists
-    tokens: EntraTokens | None = None  # None: no Entra ID tenant is configured
+    tokens: "EntraTokens | None" = None  # None: no Entra ID tenant is configured
     known: Known = field(default_factory=Known)
     routes: RouteTable | None = None  # of the snapshot in force; None until there is one
     out_of_service: str | None = None  # why no call can be served now

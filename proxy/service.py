@@ -27,7 +27,6 @@ from proxy.app import build_app
 from proxy.calls import Gateway
 from proxy.caps import Caps
 from proxy.credentials import Credentials
-from proxy.entra.tokens import EntraTokens
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
@@ -36,7 +35,6 @@ from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.objects import Objects
 from proxy.readiness import Readiness
-from proxy.rehashing import Rehashing
 from proxy.settlement import Settlement
 from proxy.streaming import KeepAlive
 from proxy.targets import Board
@@ -44,7 +42,9 @@ from proxy.upstream import ClientOptions, UpstreamClient
 
 if TYPE_CHECKING:
     from core.store.sole import SoleProxy
+    from proxy.entra.tokens import EntraTokens
     from proxy.limits.priming import Priming
+    from proxy.rehashing import Rehashing
     from proxy.targets.sharing import Sharing
 
 _log = logging.getLogger("aduana.proxy")
@@ -90,7 +90,7 @@ class Service:
         admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
         caps = Caps(self._tokenizer)
         self._objects = _objects(ledger, database_url)
-        self._tokens = EntraTokens(settings) if settings.entra_tenant_id is not None else None
+        self._tokens = _entra_tokens(settings)
         self._gateway = Gateway(
             settings=settings,
             peppers=peppers,
@@ -105,7 +105,7 @@ class Service:
             tokens=self._tokens,
         )
         self._priming = _priming(ledger, database_url)
-        self._rehashing = Rehashing(database_url, peppers) if len(list(peppers)) > 1 else None
+        self._rehashing = _rehashing(database_url, peppers)
         self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
         self._sole = _sole_proxy(settings, database_url)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -245,6 +245,27 @@ class Service:
         if (tokens := self._tokens) is not None:
             gauge("aduana_entra_keys_age_seconds", "Since signing keys were fetched", lambda: tokens.keys_age)
         gauge("aduana_ledger_dropped", "Calls let through unrecorded", lambda: ledger.dropped)
+
+
+# What a process does not need it does not import: each of these is megabytes.
+
+
+def _entra_tokens(settings: Settings) -> "EntraTokens | None":
+    """Callers with access tokens, where a tenant is configured."""
+    if settings.entra_tenant_id is None:
+        return None
+    from proxy.entra.tokens import EntraTokens
+
+    return EntraTokens(settings)
+
+
+def _rehashing(database_url: str, peppers: Peppers) -> "Rehashing | None":
+    """Moves keys from an older pepper to the newest, where there are several."""
+    if len(list(peppers)) < 2:
+        return None
+    from proxy.rehashing import Rehashing
+
+    return Rehashing(database_url, peppers)
 
 
 def _sole_proxy(settings: Settings, database_url: str) -> "SoleProxy | None":
