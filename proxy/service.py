@@ -15,8 +15,8 @@ from starlette.routing import Router
 
 from core.identity.entra import Identities
 from core.keys import Peppers
-from core.redis import parse_redis_url
-from core.redis.login import EntraLogin, require_tls
+from core.redis import RedisAddress, parse_redis_url
+from core.redis.login import EntraLogin, Login, PasswordLogin, require_tls
 from core.secrets.resolver import CachingResolver, resolve_setting, resolver_of
 from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
@@ -131,7 +131,7 @@ class Service:
         peppers = await Peppers.load(settings.peppers, resolver)
         ledger = await _open_ledger(settings, resolver, identities)
         opened.append(cls(settings, environment, database_url, peppers, ledger, resolver, identities))
-        opened[0]._sharing = await _open_sharing(opened[0].board, settings, resolver)
+        opened[0]._sharing = await _open_sharing(opened[0].board, settings, resolver, identities)
         if opened[0]._sole is not None:
             await opened[0]._sole.acquire()
         return opened[0]
@@ -301,15 +301,18 @@ def _priming(ledger: LedgerLog, database_url: str) -> "Priming | None":
     return Priming(database_url, ledger)
 
 
-async def _open_sharing(board: Board, settings: Settings, resolver: CachingResolver) -> "Sharing | None":
+async def _open_sharing(
+    board: Board, settings: Settings, resolver: CachingResolver, identities: Identities
+) -> "Sharing | None":
     """Without Redis each process knows of targets what it sees itself."""
     if settings.redis_url is None:
         return None
-    from proxy.targets.sharing import Sharing, opener
+    from proxy.targets.opening import opener
+    from proxy.targets.sharing import Sharing
 
-    url = await resolve_setting(settings.redis_url, resolver)
-    trusted = {"ssl_ca_certs": str(settings.ca_bundle)} if url.startswith("rediss:") and settings.ca_bundle else {}
-    return Sharing(board, opener(url, settings.redis_timeout, trusted))
+    address = parse_redis_url(await resolve_setting(settings.redis_url, resolver))
+    login = _redis_login(address, settings, identities)
+    return Sharing(board, opener(address, login, settings.redis_timeout, settings.ca_bundle), login)
 
 
 async def _open_ledger(settings: Settings, resolver: CachingResolver, identities: Identities) -> LedgerLog:
@@ -318,10 +321,14 @@ async def _open_ledger(settings: Settings, resolver: CachingResolver, identities
 
         return SpoolLog(settings.state_dir / "spool", settings)
     redis_url = await resolve_setting(settings.redis_url, resolver)
-    tls = ssl.create_default_context(cafile=settings.ca_bundle) if redis_url.startswith("rediss:") else None
-    login = None
-    if settings.redis_auth == "entra":
-        address = parse_redis_url(redis_url)
-        require_tls(address)
-        login = EntraLogin(identities.of(), address.username)
-    return RedisLog(redis_url, settings, tls=tls, login=login)
+    address = parse_redis_url(redis_url)
+    tls = ssl.create_default_context(cafile=settings.ca_bundle) if address.tls else None
+    return RedisLog(redis_url, settings, tls=tls, login=_redis_login(address, settings, identities))
+
+
+def _redis_login(address: RedisAddress, settings: Settings, identities: Identities) -> Login:
+    """By what Redis lets this process in. Raises `ValueError` where a token would go over the wire in the clear."""
+    if settings.redis_auth == "password":
+        return PasswordLogin(address)
+    require_tls(address)
+    return EntraLogin(identities.of(), address.username)

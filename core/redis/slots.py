@@ -20,8 +20,17 @@ NOT_HERE = ("MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN")
 
 
 def slot_of(client: UUID) -> int:
-    """The slot of a client's keys: the CRC-16 (XMODEM) of their hash tag."""
-    return binascii.crc_hqx(str(client).encode(), 0) % SLOTS
+    """The slot of a client's keys."""
+    return _slot(str(client).encode())
+
+
+def key_slot(key: bytes) -> int:
+    """The slot of a key that has a hash tag."""
+    return _slot(key[key.index(b"{") + 1 : key.index(b"}")])
+
+
+def _slot(tag: bytes) -> int:
+    return binascii.crc_hqx(tag, 0) % SLOTS  # CRC-16/XMODEM
 
 
 @dataclass(frozen=True, slots=True)

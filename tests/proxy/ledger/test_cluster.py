@@ -1,6 +1,7 @@
 """The ledger log and the writer on a real cluster: three nodes, each client on one of them, and what happens to slots."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -8,9 +9,15 @@ import psycopg
 import pytest
 
 from core.ledger.keys import StreamKeys
+from core.redis import parse_redis_url
+from core.redis.login import PasswordLogin
 from core.settings import Settings
+from core.targets import Change, Notice
 from proxy.ledger import LedgerError
 from proxy.ledger.redis import RedisLog
+from proxy.targets.board import Board
+from proxy.targets.opening import opener
+from proxy.targets.sharing import Sharing
 from proxy.writer import SourceAway
 from proxy.writer.drain import Writer
 from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
@@ -188,3 +195,21 @@ async def test_a_replica_that_takes_over_is_found(start_cluster, database_url):
         await drained(log, writer)
     await log.close()
     assert events(database_url).keys() == load.all_made
+
+
+async def test_replicas_hear_of_targets_whichever_node_they_were_led_to(cluster):
+    boards, running = [Board(replica) for replica in "abc"], []
+    for board, node in zip(boards, cluster.primaries, strict=True):
+        address = parse_redis_url(node.url)
+        login = PasswordLogin(address)
+        running.append(asyncio.create_task(Sharing(board, opener(address, login, 2.0), login).run()))
+    try:
+        await until(lambda: all(board.share is not None for board in boards))
+        boards[0].share(Notice("a", "aoai", "gpt-4o", Change.OPEN, 30.0))
+        for board in boards[1:]:
+            health = board.health("aoai", "gpt-4o")
+            await until(lambda health=health: not health.admits(time.monotonic()))
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

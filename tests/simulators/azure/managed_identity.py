@@ -3,15 +3,20 @@
 https://learn.microsoft.com/azure/app-service/overview-managed-identity (REST endpoint reference)
 """
 
+import base64
+import json
 import secrets
 import threading
 import time
+from collections.abc import Callable, Mapping
 
 from tests.simulators.azure.server import Answer, SimulatedService
 
 
 class ManagedIdentity(SimulatedService):
-    """Its tokens are opaque; `accepts` says whether one is good for a resource, as who receives it would."""
+    """`accepts` says whether a token is good for a resource, as who receives it would. Tokens are opaque, but for an
+    `object_id`, which they name.
+    """
 
     def __init__(self, client_ids: tuple[str, ...] = ()) -> None:
         self.secret = secrets.token_urlsafe(16)
@@ -19,6 +24,8 @@ class ManagedIdentity(SimulatedService):
         self.lifetime = 86_400.0  # seconds
         self.issued: list[tuple[str, str, str | None, float]] = []  # token, resource, client id, expiry
         self.revoked: set[str] = set()
+        self.object_id: str | None = None
+        self.on_issue: Callable[[str, str], None] = lambda token, resource: None
         self._lock = threading.Lock()
         super().__init__()
 
@@ -39,7 +46,10 @@ class ManagedIdentity(SimulatedService):
         expires = time.time() + self.lifetime
         with self._lock:
             token = f"entra-token-{len(self.issued) + 1}-{secrets.token_hex(8)}"
+            if self.object_id is not None:
+                token = f"e30.{_base64({'oid': self.object_id})}.{token}"
             self.issued.append((token, query["resource"], client_id, expires))
+            self.on_issue(token, query["resource"])
         return Answer(
             200,
             {
@@ -59,3 +69,7 @@ class ManagedIdentity(SimulatedService):
     @property
     def tokens(self) -> list[str]:
         return [token for token, *_ in self.issued]
+
+
+def _base64(claims: Mapping[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
