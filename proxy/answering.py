@@ -17,6 +17,7 @@ from proxy.metering.events import EventTooLarge
 from proxy.metering.streams import GarbledStream, StreamMeter, stream_meter
 from proxy.metering.usage import is_json, is_pending, texts_of_answer, usage_of_answer, usage_of_ends
 from proxy.metrics import Metrics
+from proxy.renaming import renamed, renamed_events
 from proxy.routing import Candidate
 from proxy.settlement import Outcome
 from proxy.streaming import CallerStream, KeepAlive
@@ -126,6 +127,8 @@ class Answerer:
             outcome.received = texts_of_answer(endpoint, body)
         if outcome.making is not None:
             await outcome.making.whole(body, candidate.upstream)
+        if candidate.route.answers_requested_model:
+            body = renamed(body, outcome.call.requested_model)
         _send_whole(answer, response.status, [*answer_headers(response.headers), *own_headers], body, outcome)
 
     async def _pass_large(
@@ -180,6 +183,7 @@ class Answerer:
     ) -> None:
         """A stream, by whole events, from its first one on."""
         caller = CallerStream(answer, response.status, [*answer_headers(response.headers), *own_headers])
+        said = outcome.call.requested_model if candidate.route.answers_requested_model else None
         code: str | None = None
         rest = b""
         self._keep_alive.add(caller)
@@ -193,7 +197,7 @@ class Answerer:
                         await outcome.making.events(passed, candidate.upstream)
                     if outcome.first_byte_at is None:
                         outcome.first_byte_at = monotonic()
-                    await caller.write(passed)
+                    await caller.write(passed if said is None else renamed_events(passed, said))
             rest = meter.rest()
         except UpstreamError as error:
             code = error.code

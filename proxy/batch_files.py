@@ -127,6 +127,8 @@ class BatchLines:
                 "objects_on_several_upstreams",
                 "it names an object that another model provider's resource has than the one of the lines before",
             )
+        if candidate.parameters is not None:
+            body.adopt(candidate.parameters)
         amounts = await self._gateway.caps.apply(policy, endpoint, body, model)
         self._input += amounts.input_tokens
         self._output += amounts.output_tokens

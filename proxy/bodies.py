@@ -5,11 +5,14 @@ checked (a key that stands twice is sent once, so that no upstream can read the 
 """
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from proxy.errors import Refusal
+
+if TYPE_CHECKING:
+    from proxy.routing.parameters import Parameters
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_value = msgspec.json.Decoder().decode
@@ -18,7 +21,8 @@ _encode = msgspec.json.Encoder().encode
 _TRUE = b"true"
 _BOOLEANS = frozenset({b"true", b"false", b"null"})
 _STREAM_WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
-_OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+"""One cap of the output by several names: whoever sets one sets it."""
 # No model writes more; what a caller asks for beyond it is the provider's to refuse, and must not leave the ledger's integers.
 _MOST_OUTPUT = 2**31 - 1
 _MOST_COUNT = 1024
@@ -73,7 +77,7 @@ _JSON = (b"content-type", b"application/json")
 class JsonBody:
     """The fields of a request. Reading one that has the wrong type is the caller's error (400)."""
 
-    __slots__ = ("_imposed_cap", "_stream_options", "data", "fields")
+    __slots__ = ("_given", "_imposed_cap", "_stream_options", "data", "fields", "parameters")
 
     resendable = True
 
@@ -89,6 +93,25 @@ class JsonBody:
         self.data = data  # as the caller sent it
         self._imposed_cap: int | None = None
         self._stream_options = self.fields.get("stream_options")
+        self._given: dict[str, msgspec.Raw] | None = None
+        self.parameters: Parameters | None = None
+
+    def adopt(self, parameters: "Parameters") -> None:
+        """Take in what a route sets, before the request is held to its caller's policy and reserved for."""
+        self._given = dict(self.fields)
+        self.parameters = parameters
+        self.fields = parameters.merged(self._given)
+
+    def exchange(self, parameters: "Parameters | None") -> None:
+        """Take in what another route sets in place of the first one's. The caps of the output stay: they are reserved for."""
+        given = self._given = self._given if self._given is not None else self.fields
+        self.parameters = parameters
+        fields = dict(given) if parameters is None else parameters.merged(given)
+        for cap in OUTPUT_CAPS:
+            fields.pop(cap, None)
+            if cap in self.fields:
+                fields[cap] = self.fields[cap]
+        self.fields = fields
 
     def model(self) -> str:
         """The model that the caller names."""
@@ -135,7 +158,7 @@ class JsonBody:
         """The most tokens that are asked for, or 0 where nobody set a cap."""
         if self._imposed_cap is not None:
             return self._imposed_cap
-        for name in _OUTPUT_CAPS:
+        for name in OUTPUT_CAPS:
             raw = self.fields.get(name)
             if raw is not None:
                 value = self._value(name, raw)
@@ -146,7 +169,7 @@ class JsonBody:
     def cap_output(self, cap: int) -> None:
         """Lower the caller's cap of the output to `cap` tokens, or set one where there is none."""
         lowered = False
-        for name in _OUTPUT_CAPS:
+        for name in OUTPUT_CAPS:
             raw = self.fields.get(name)
             if raw is not None and bytes(raw) != b"null":
                 self.fields[name] = msgspec.Raw(b"%d" % cap)

@@ -176,6 +176,9 @@ class CallEndpoint:
                 upstream = (await find_named(gateway.objects, routes, caller, endpoint, path, within)).upstream
             route, candidates = routes.route(caller, model, endpoint, now, upstream=upstream)
             route_model = route.model
+            parameters = candidates[0].parameters
+            if parameters is not None:
+                body.adopt(parameters)
             streamed = endpoint.streams and body.streamed()
             query = b""
         else:

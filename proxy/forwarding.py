@@ -114,6 +114,8 @@ class Forwarder:
         """One candidate: None where the caller was answered; why not, where another may be asked. Raises `Refusal`."""
         body = outbound.body
         hide_usage = False
+        if isinstance(body, JsonBody) and body.parameters is not candidate.parameters:
+            body.exchange(candidate.parameters)
         if outbound.streamed and isinstance(body, JsonBody) and outbound.endpoint.metering in _ASKED_FOR_USAGE:
             hide_usage = not body.report_usage(force=candidate.stream_usage)
         outcome.candidate = candidate

@@ -10,6 +10,7 @@ from core.settings import Timeouts
 from core.snapshot import Route, Snapshot, Target, Upstream
 from proxy.adapters import ADAPTERS
 from proxy.endpoints import Endpoint, Metering
+from proxy.routing.parameters import Parameters
 from proxy.targets import Board, Health
 from proxy.upstream import Origin
 
@@ -29,6 +30,7 @@ class Candidate:
     stream_usage: bool
     cap_field: str  # what it calls a cap of the output
     timeouts: Timeouts
+    parameters: Parameters | None  # what its route sets of a request
 
 
 class Preparer:
@@ -38,6 +40,7 @@ class Preparer:
         self._snapshot = snapshot
         self._board = board
         self._timeouts = timeouts  # where an upstream has none of its own
+        self._parameters: dict[str, Parameters | None] = {}  # by route: one and the same for all its candidates
 
     def tiers(self, route: Route, model: str, endpoint: Endpoint) -> Sequence[Sequence[Candidate]]:
         """A route's candidates for a model as the caller says it, a list for each priority."""
@@ -51,6 +54,11 @@ class Preparer:
         """An upstream itself, for what names no model."""
         target = Target(upstream, "", 0, 1, ())
         return self._candidate(Route("", (target,), None, None, 0), target, endpoint, "")
+
+    def _parameters_of(self, route: Route) -> Parameters | None:
+        if route.model not in self._parameters:
+            self._parameters[route.model] = Parameters.of(route)
+        return self._parameters[route.model]
 
     def _named(self, target: Target, model: str) -> Target:
         """The target itself, or where its deployment is a star the one that the caller names."""
@@ -76,6 +84,7 @@ class Preparer:
             upstream.stream_usage,
             _cap_field(endpoint, upstream.provider),
             replace(self._timeouts, **upstream.timeouts),
+            self._parameters_of(route),
         )
 
 
