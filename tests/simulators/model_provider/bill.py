@@ -5,6 +5,7 @@ An answer is billed for what was generated until the client hung up or the conne
 refused, or that the provider never worked on, is not billed.
 """
 
+import time
 from collections import deque
 from typing import Any
 
@@ -66,6 +67,10 @@ class SeenRequest(msgspec.Struct):
     done: bool = False
     """Whether the simulator is through with it."""
     charge: Charge | None = None
+    arrived_at: float = msgspec.field(default_factory=time.time)
+    """Unix seconds, as is the other: when its head was here."""
+    answered_at: float | None = None
+    """When the head of its answer went out."""
 
 
 class Bill:

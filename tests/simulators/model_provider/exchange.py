@@ -331,6 +331,7 @@ class Exchange:
         if self._transport.is_closing():
             raise ClientGone
         self.seen.status = status
+        self.seen.answered_at = time.time()
         await self._send({"type": "http.response.start", "status": status, "headers": self._head(headers)})
 
     async def _write(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
