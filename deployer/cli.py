@@ -14,7 +14,19 @@ from typer.exceptions import Abort, TyperException
 
 from deployer.errors import FAILED, USAGE, CommandError, print_error
 
-_COMMANDS = ("local", "migrate", "seed", "keys", "identities", "usage", "limits", "audit", "secrets", "simulate")
+_COMMANDS = (
+    "local",
+    "migrate",
+    "seed",
+    "keys",
+    "identities",
+    "usage",
+    "limits",
+    "upstreams",
+    "audit",
+    "secrets",
+    "simulate",
+)
 
 
 def build() -> typer.Typer:

@@ -17,7 +17,7 @@ from redis.retry import Retry
 from core.identity.entra import EntraIssuer
 from core.redis import RedisAddress, parse_redis_url
 from core.redis.login import BlockingLogin, Credentials, LoginUnavailable, require_tls
-from core.redis.slots import SlotMap, read_slots, slot_of
+from core.redis.slots import SlotMap, key_slot, read_slots, slot_of
 from core.settings import Settings
 
 # A node that did not answer is not asked again for as long as it took to find out, and in a cluster for some times that: the
@@ -161,6 +161,12 @@ class Clients:
         (node,) = self.by_node([client])
         return self.ask_node(node, question)
 
+    def ask_key(self, key: bytes, question: Callable[[redis.Redis], Answer]) -> Answer:
+        """The answer of the node that has a key with a hash tag. Raises `RedisAway`."""
+        if self._outdated:
+            self._draw()
+        return self.ask_node(self._at(key_slot(key)), question)
+
     def ask_node(self, node: Node, question: Callable[[redis.Redis], Answer]) -> Answer:
         """The same where the node is known."""
         try:
@@ -178,7 +184,10 @@ class Clients:
             node.close()
 
     def _of(self, client: UUID) -> Node:
-        owner = None if self._map is None else self._map.owner(slot_of(client))
+        return self._at(slot_of(client))
+
+    def _at(self, slot: int) -> Node:
+        owner = None if self._map is None else self._map.owner(slot)
         return self._home if owner is None else self._nodes[owner]
 
     def _draw(self) -> None:
