@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 16 * 1024 * 1024  # bytes
 _MOST_LINES = 100_000
+# What is remembered of a file has a bound (proxy.objects).
+_MOST_MODELS = 16
+_LONGEST_MODEL = 128  # characters
 _AT_ONCE = 100  # lines between two looks at other calls
 _IN_MEMORY = 256 * 1024
 
@@ -133,6 +136,12 @@ class BatchLines:
         self._input += amounts.input_tokens
         self._output += amounts.output_tokens
         self._models.add(model)
+        if len(self._models) > _MOST_MODELS or len(model) > _LONGEST_MODEL:
+            raise Refusal(
+                400,
+                "invalid_batch_line",
+                f"a batch uses at most {_MOST_MODELS} models, of {_LONGEST_MODEL} characters each.",
+            )
         return body, candidate
 
 

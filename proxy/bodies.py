@@ -26,6 +26,7 @@ OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 # No model writes more; what a caller asks for beyond it is the provider's to refuse, and must not leave the ledger's integers.
 _MOST_OUTPUT = 2**31 - 1
 _MOST_COUNT = 1024
+LONGEST_PURPOSE = 64  # characters that are remembered of what an upload is for
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
@@ -212,8 +213,9 @@ class JsonBody:
 
     def details(self) -> dict[str, Any]:
         """The purpose of what is uploaded."""
-        purpose = self.fields.get("purpose")
-        return {"purpose": self._value("purpose", purpose)} if purpose is not None else {}
+        raw = self.fields.get("purpose")
+        purpose = None if raw is None else self._value("purpose", raw)
+        return {"purpose": purpose[:LONGEST_PURPOSE]} if isinstance(purpose, str) else {}
 
     def sent(self, model: bytes, cap_field: str) -> Sent:
         """`model` in place of the caller's name for it; a cap that the caller did not set goes by the name that this

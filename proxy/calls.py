@@ -99,7 +99,8 @@ class CallEndpoint:
     def __init__(self, endpoint: Endpoint, gateway: Gateway) -> None:
         self._endpoint = endpoint
         self._gateway = gateway
-        self._names_model = endpoint.sends is Sends.JSON and endpoint.model is ModelAt.BODY and not endpoint.kinds
+        names_model = endpoint.sends is Sends.JSON and endpoint.model is ModelAt.BODY and not endpoint.kinds
+        self._names_model = names_model and not endpoint.settles
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         started = monotonic()

@@ -14,17 +14,18 @@ import msgspec
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from proxy.bodies import Sent
+from proxy.bodies import LONGEST_PURPOSE, Sent
 from proxy.errors import Refusal
 from proxy.headers import RequestHead
 from proxy.intake import CallerGone
-from proxy.references import FIELDS, References
+from proxy.references import FIELDS, WORDS, References
 
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]").fullmatch
 _LONGEST_FIELD = 256 * 1024  # bytes
 _MOST_FIELDS = 256
 _IN_MEMORY = 256 * 1024  # bytes of a kept form; what is beyond goes to disk
 _READ = 64 * 1024  # bytes of a kept file that are sent at once
+_NAMING = FIELDS - WORDS
 # Fields that decide what becomes of a call: none may come when its file is on its way already.
 _DECIDING = frozenset({"model", "stream", "purpose"})
 
@@ -216,14 +217,14 @@ class FormBody:
         own = {}
         for part in self.parts:
             name = _last_name(part.name)
-            if part.value and part.name != "prompt" and (name in FIELDS or (name == "id" and "[" in part.name)):
+            if part.value and (name in _NAMING or (name == "id" and "[" in part.name)):
                 own[part.value.decode("utf-8", "replace")] = part.name
         return References(own)
 
     def details(self) -> dict[str, Any]:
         """The purpose of what is uploaded, and what a batch's lines may use."""
         purpose = self.field("purpose")
-        return {**({"purpose": purpose} if purpose is not None else {}), **self.estimate}
+        return {**({"purpose": purpose[:LONGEST_PURPOSE]} if purpose is not None else {}), **self.estimate}
 
     # ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -313,7 +314,8 @@ class FormBody:
     def _heads(self, at: int, until: Part | None) -> Iterator[bytes]:
         """Fields that came behind a file, and the head of the file that follows them."""
         for part in self.parts[at:]:
-            if part.value is not None and (_last_name(part.name) in FIELDS or part.name in _DECIDING):
+            name = _last_name(part.name)
+            if part.value is not None and (name in _NAMING or name == "id" or part.name in _DECIDING):
                 raise _no_form(f"the field '{part.name[:64]}' stands behind the file; put it in front")
             yield self._head(part) + (part.value or b"")
             if part is until:

@@ -93,7 +93,10 @@ class Lists:
                 )
             except CursorUnknown as error:
                 raise Refusal(
-                    400, "invalid_cursor", f"No object in this list is '{error.id[:64]}'.", param="after"
+                    400,
+                    "invalid_cursor",
+                    f"No object in this list is '{error.id[:64]}'.",
+                    param="before" if error.id == asked.before else "after",
                 ) from None
             except OwnersUnavailable as error:
                 raise owners_unavailable(error.retry_after) from None

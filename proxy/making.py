@@ -21,6 +21,7 @@ from proxy.objects import Objects, OwnersUnavailable
 
 _KNOWN = 20_000  # ids of which one process remembers that they have their owner
 _DEEPEST = 16
+_AT_ONCE = 1000  # ids of one answer that are asked for or written down together
 
 # Fields of answers that give ids away, and the kind of what they name.
 _GIVEN = {
@@ -137,19 +138,22 @@ class Making:
 
     async def _claim(self, found: Mapping[str, str], upstream: str) -> None:
         ids = self._known.unknown(found)
-        if not ids:
-            return
         try:
-            if not self._makes:
-                there = await self._objects.find(self._call.client_id, ids)
-                ids = [id for id in ids if id not in there]
-            if ids:
-                await self._objects.claim(self._call, [self._object(id, found[id], upstream) for id in ids])
+            for start in range(0, len(ids), _AT_ONCE):
+                await self._claim_some(ids[start : start + _AT_ONCE], found, upstream)
         except OwnersUnavailable as error:
             raise owners_unavailable(error.retry_after) from None
         except ObjectIdInvalid:
             raise upstream_failed("upstream_bad_answer") from None
-        self._known.add(found)
+        if ids:
+            self._known.add(found)
+
+    async def _claim_some(self, ids: list[str], found: Mapping[str, str], upstream: str) -> None:
+        if not self._makes:
+            there = await self._objects.find(self._call.client_id, ids)
+            ids = [id for id in ids if id not in there]
+        if ids:
+            await self._objects.claim(self._call, [self._object(id, found[id], upstream) for id in ids])
 
     def _object(self, id: str, kind: str, upstream: str) -> NewObject:
         main = self._makes and kind == self._kind

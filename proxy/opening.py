@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LONGEST_QUERY = 8192  # bytes
 _OPTIONAL = frozenset({ModelAt.BODY, ModelAt.BODY_OPTIONAL, ModelAt.FORM, ModelAt.FORM_OPTIONAL})
+_OF_THE_ACCOUNT = frozenset({"logs", "stored_completions", "responses"})
 _REQUIRED = frozenset({ModelAt.BODY, ModelAt.FORM})
 
 
@@ -57,6 +58,9 @@ async def open_call(
     streamed = endpoint.streams and _streamed(body, query)
     if model is not None:
         route, candidates = routes.route(caller, model, endpoint, now, upstream=named.upstream)
+        if endpoint.settles and named.upstream is None:
+            home = routes.home(caller)
+            candidates = [each for each in candidates if each.upstream == home and each.route is route] or candidates
         return Opened(body, model, route.model, candidates, streamed, query)
     upstream = named.upstream or (body.upstream if isinstance(body, FormBody) else None) or routes.home(caller)
     _check_meaning(endpoint, caller, body)
@@ -79,6 +83,8 @@ def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body) -> None:
         row = endpoint_of(body.read("endpoint"))
         if row is not None:
             check_endpoint(caller, row)
+    if endpoint.scope == "evals":
+        _check_sources(body)
     if endpoint.name == "uploads.create" and body.details().get("purpose") == "batch":
         raise Refusal(
             400,
@@ -87,6 +93,23 @@ def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body) -> None:
             "files.create and the purpose 'batch'.",
             param="purpose",
         )
+
+
+def _check_sources(body: JsonBody) -> None:
+    """An eval reads what its caller uploads: chats and responses by a filter would be everybody's of the account."""
+    config = body.read("data_source_config") if "data_source_config" in body.fields else None
+    data = body.read("data_source") if "data_source" in body.fields else None
+    source = data.get("source") if isinstance(data, dict) else None
+    for name, found in (("data_source_config", config), ("data_source", source)):
+        if isinstance(found, dict) and found.get("type") in _OF_THE_ACCOUNT:
+            raise Refusal(
+                403,
+                "shared_source",
+                f"An eval of {found['type']} would read those of everybody who shares the model provider's account. "
+                "Give it a file, or the items themselves.",
+                kind="permission_error",
+                param=name,
+            )
 
 
 def own_query(query: bytes) -> bytes:

@@ -7,6 +7,8 @@ may be unknown (providers forget what was not to be stored), but not somebody el
 import re
 from typing import Any, NamedTuple
 
+import msgspec
+
 from proxy.bodies import JsonBody
 from proxy.endpoints import Endpoint
 
@@ -26,6 +28,7 @@ FIELDS = frozenset(
         "file_id",
         "file_ids",
         "input_file_id",
+        "part_ids",
         "previous_response_id",
         "prompt",
         "response_id",
@@ -40,14 +43,14 @@ FIELDS = frozenset(
         "voice",
     }
 )
-# Their values may be words as well as ids: only an object with an `id` names one.
-_WORDS = frozenset({"prompt", "voice", "consent", "characters", "video"})
+WORDS = frozenset({"prompt", "voice", "characters", "video"})
+"""Of them those whose values may be words as well as ids: only an object with an `id` names one."""
 # Where `{"type": …, "id": …}` names something that is there already.
 _TYPES = frozenset({"item_reference", "file_id", "skill_reference"})
 # The caller's own words, whatever they look like.
-_NOT_READ = frozenset(
-    {"metadata", "parameters", "schema", "json_schema", "arguments", "variables", "content_provenance", "text"}
-)
+_NOT_READ = frozenset({"metadata", "parameters", "schema", "json_schema", "arguments", "content_provenance", "text"})
+# Names and texts of the caller's own, but values that are no texts (a file in the place of a word) name objects like any other.
+_OWN_NAMES = "variables"
 _ITEMS = ("input", "items")  # lists of a conversation's items
 
 _names = "|".join(sorted(FIELDS - {"prompt"}))
@@ -56,6 +59,8 @@ _MAYBE = re.compile(rf'"(?:{_names})"|item_reference|skill_reference|\\u00'.enco
 _MAYBE_RESPONSES = re.compile(rf'"(?:{_names}|prompt|id)"|item_reference|\\u00'.encode()).search
 
 _WITH_ITEMS = frozenset({"responses", "conversations"})  # scopes
+_WITH_PROMPTS = _WITH_ITEMS | {"realtime"}
+_encode = msgspec.json.Encoder().encode
 
 
 class References(NamedTuple):
@@ -67,14 +72,18 @@ class References(NamedTuple):
 
 def may_refer(endpoint: Endpoint, data: bytes) -> bool:
     """Whether a body is worth reading for references: one pass over its bytes."""
-    search = _MAYBE_RESPONSES if endpoint.scope in _WITH_ITEMS else _MAYBE
+    search = _MAYBE_RESPONSES if endpoint.scope in _WITH_PROMPTS else _MAYBE
     return search(data) is not None
 
 
 def references(endpoint: Endpoint, body: JsonBody) -> References:
-    """All that a body names."""
+    """All that a body names. What was read is what is sent on: of a key that stands twice, an upstream could read the other."""
     own: dict[str, str] = {}
-    waiting: list[Any] = [{name: body.read(name) for name in body.fields if name not in _NOT_READ}]
+    top = {name: body.read(name) for name in body.fields if name not in _NOT_READ}
+    for name, value in top.items():
+        if isinstance(value, dict | list):
+            body.fields[name] = msgspec.Raw(_encode(value))
+    waiting: list[Any] = [top]
     while waiting:
         each = waiting.pop()
         if isinstance(each, list):
@@ -85,7 +94,9 @@ def references(endpoint: Endpoint, body: JsonBody) -> References:
             for name, value in each.items():
                 if name in FIELDS:
                     _take(name, value, own)
-                if name not in _NOT_READ and isinstance(value, dict | list):
+                if name == _OWN_NAMES and isinstance(value, dict):
+                    waiting.extend(value.values())
+                elif name not in _NOT_READ and isinstance(value, dict | list):
                     waiting.append(value)
     back = _passed_back(body) if endpoint.scope in _WITH_ITEMS else frozenset()
     return References(own, back - own.keys())
@@ -99,7 +110,7 @@ def _take(name: str, value: Any, own: dict[str, str]) -> None:
         id = value.get("id")
         if isinstance(id, str):
             own[id] = name
-    elif isinstance(value, str) and name not in _WORDS:
+    elif isinstance(value, str) and name not in WORDS:
         own[value] = name
 
 

@@ -91,6 +91,11 @@ class Endpoint:
         made = self.stores is None and self.makes is not None
         return self.method == "POST" and (made or self.metering is Metering.NONE)
 
+    @property
+    def settles(self) -> bool:
+        """Whether what it makes for a model is used later, with objects of no model (an assistant, with threads)."""
+        return self.model is ModelAt.BODY and self.makes is not None and self.metering is Metering.NONE
+
     def filled(self, values: Mapping[str, str]) -> str:
         """Its path for some objects; the values are percent-encoded already."""
         return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], self.path)

@@ -1,5 +1,5 @@
 """The rows: every operation of the OpenAI SDK that requirements-dev.lock pins, but for the administration of the provider's
-organisation. tests/proxy/test_surface.py walks the SDK and fails on a method that is in no row.
+organisation. tests/proxy/surface/test_sdk_walk.py walks the SDK and fails on a method that is in no row.
 
 https://platform.openai.com/docs/api-reference
 """
@@ -190,7 +190,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *_scope(
         "uploads",
         _post("uploads.create", "uploads", makes="upload"),
-        _post("uploads.parts.create", "uploads/{upload}/parts", sends=_FORM),
+        _post("uploads.parts.create", "uploads/{upload}/parts", sends=_FORM, makes="upload_part"),
         _post("uploads.complete", "uploads/{upload}/complete"),
         _post("uploads.cancel", "uploads/{upload}/cancel"),
     ),

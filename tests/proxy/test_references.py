@@ -87,3 +87,14 @@ def test_items_that_are_passed_back_are_looked_at_but_need_not_be_known():
 @pytest.mark.parametrize("field", sorted(FIELDS))
 def test_every_field_of_the_table_is_worth_a_look(field):
     assert may_refer(ROWS["responses"], json.dumps({field: {"id": "ID"}}).encode())
+
+
+def test_a_file_in_the_place_of_a_prompts_word_is_found_and_words_are_not():
+    variables = {"file_id": "mine", "of": {"type": "input_file", "file_id": "ID"}}
+    assert found("responses", {"prompt": {"id": "PROMPT", "variables": variables}}) == {"PROMPT", "ID"}
+
+
+def test_of_a_key_that_stands_twice_the_one_that_was_read_is_sent():
+    body = JsonBody(b'{"tools": [{"container": "theirs", "container": "mine"}]}')
+    assert set(references(ROWS["responses"], body).own) == {"mine"}
+    assert b"theirs" not in body.sent(b"", "").content

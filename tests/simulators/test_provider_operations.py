@@ -10,27 +10,9 @@ from openai import AzureOpenAI, OpenAI
 from proxy.endpoints import Endpoint
 from proxy.endpoints.table import ENDPOINTS
 from tests.simulators.fixtures import Simulator
-from tests.simulators.operations import OPERATIONS, Made
+from tests.simulators.operations import OPERATIONS, WIDER_THAN_ITS_TYPE, Made
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-WIDER_THAN_ITS_TYPE = (
-    # The provider lists what the user said, too, and the SDK's types know answers alone.
-    "chat.completions.messages.list",
-    "responses.compact",
-    # Azure's models have a shape of their own.
-    "models.list",
-    "models.retrieve",
-    # A job that waits is told as such, and an error that there is none of as null.
-    "fine_tuning.jobs.pause",
-    "fine_tuning.jobs.list",
-    "evals.runs.create",
-    "evals.runs.list",
-    "evals.runs.retrieve",
-    "evals.runs.cancel",
-    "evals.runs.output_items.list",
-    "evals.runs.output_items.retrieve",
-)
 
 SURFACES: dict[str, Callable[..., OpenAI]] = {
     "openai": lambda url, **options: OpenAI(base_url=f"{url}/v1", **options),

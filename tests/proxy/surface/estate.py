@@ -31,6 +31,7 @@ def seed_text(first: Simulator, second: Simulator, **upstream: Any) -> str:
         {"model": "gpt-4o", "targets": both},
         {"model": "gpt-4o-mini", "targets": [{"upstream": "two", "deployment": "gpt-4o-mini"}]},
         *({"model": model, "targets": [{"upstream": "one", "deployment": model}]} for model in OTHERS),
+        {"model": "many-*", "targets": [{"upstream": "one", "deployment": "gpt-4o"}]},
     ]
     return json.dumps(
         {
@@ -67,7 +68,9 @@ def seed_text(first: Simulator, second: Simulator, **upstream: Any) -> str:
 
 OTHERS = (
     "dall-e-3",
+    "dall-e-2",
     "gpt-image-1",
+    "gpt-image-1.5",
     "gpt-4o-mini-tts",
     "tts-1",
     "whisper-1",
@@ -75,6 +78,7 @@ OTHERS = (
     "omni-moderation-latest",
     "sora-2",
     "gpt-4o-realtime-preview",
+    "gpt-realtime",
     "text-embedding-3-small",
     "gpt-3.5-turbo-instruct",
     "gpt-6-luna",

@@ -159,6 +159,8 @@ def test_a_batch_of_chat_calls_runs_and_its_output_is_its_apps(estate):
         (batch_lines(chat(), url="/v1/files"), 1, "invalid_batch_line"),
         (batch_lines(chat(stream=True)), 1, "invalid_batch_line"),
         ("\n\n", 1, "invalid_batch_line"),
+        (batch_lines(*(chat(f"many-{number}") for number in range(17))), 17, "invalid_batch_line"),
+        (batch_lines(chat("many-" + "x" * 8000)), 1, "invalid_batch_line"),
     ],
 )
 def test_a_batchs_lines_face_policy_and_mapping_like_calls(estate, lines, number, code):
@@ -199,3 +201,16 @@ def test_calls_to_objects_are_in_the_ledger_with_no_tokens(estate):
     row = estate.stack.row(raw.headers["x-request-id"])
     assert (row["endpoint"], row["status"], row["usage_source"]) == ("files.create", 200, "none")
     assert (row["input_tokens"], row["output_tokens"], row["cost_usd"], row["unpriced"]) == (0, 0, 0, False)
+
+
+@pytest.mark.parametrize("purpose", ["x" * 9000, {"x": "y" * 9000}])
+def test_what_an_upload_is_for_is_the_providers_to_judge(estate, purpose):
+    with pytest.raises(openai.BadRequestError):  # the provider's own answer
+        estate.sdk("alice").uploads.create(bytes=1, filename="a", mime_type="text/plain", purpose=purpose)
+
+
+def test_an_assistant_lives_where_threads_do_so_that_one_may_run_on_the_other(estate):
+    sdk = estate.sdk("alice").beta
+    for _ in range(6):  # gpt-4o is on both
+        assistant, thread = sdk.assistants.create(model="gpt-4o"), sdk.threads.create()
+        assert sdk.threads.runs.create(thread.id, assistant_id=assistant.id).thread_id == thread.id

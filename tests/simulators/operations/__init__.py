@@ -10,7 +10,18 @@ from tests.simulators.operations.media import AUDIO, IMAGES, VIDEOS
 from tests.simulators.operations.storage import CONTAINERS, FILES, SKILLS, VECTOR_STORES
 from tests.simulators.operations.talk import ASSISTANTS, CHAT, REALTIME, RESPONSES
 
-__all__ = ["AT_ONCE", "MANUAL", "MODEL", "OPERATIONS", "PICTURE", "SOUND", "Made", "Operation", "wav"]
+__all__ = [
+    "AT_ONCE",
+    "MANUAL",
+    "MODEL",
+    "OPERATIONS",
+    "PICTURE",
+    "SOUND",
+    "WIDER_THAN_ITS_TYPE",
+    "Made",
+    "Operation",
+    "wav",
+]
 
 OPERATIONS: dict[str, Operation] = {
     **CHAT,
@@ -27,3 +38,21 @@ OPERATIONS: dict[str, Operation] = {
     **FINE_TUNING,
     **EVALS,
 }
+
+WIDER_THAN_ITS_TYPE = (
+    # The provider lists what the user said, too, and the SDK's types know answers alone.
+    "chat.completions.messages.list",
+    "responses.compact",
+    # Azure's models have a shape of their own.
+    "models.list",
+    "models.retrieve",
+    # A job that waits is told as such, and an error that there is none of as null.
+    "fine_tuning.jobs.pause",
+    "fine_tuning.jobs.list",
+    "evals.runs.create",
+    "evals.runs.list",
+    "evals.runs.retrieve",
+    "evals.runs.cancel",
+    "evals.runs.output_items.list",
+    "evals.runs.output_items.retrieve",
+)
