@@ -312,7 +312,8 @@ async def _open_sharing(
 
     address = parse_redis_url(await resolve_setting(settings.redis_url, resolver))
     login = _redis_login(address, settings, identities)
-    return Sharing(board, opener(address, login, settings.redis_timeout, settings.ca_bundle), login)
+    tls = _redis_tls(address, settings)
+    return Sharing(board, opener(address, login, settings.redis_timeout, tls), login, settings.redis_timeout)
 
 
 async def _open_ledger(settings: Settings, resolver: CachingResolver, identities: Identities) -> LedgerLog:
@@ -322,8 +323,12 @@ async def _open_ledger(settings: Settings, resolver: CachingResolver, identities
         return SpoolLog(settings.state_dir / "spool", settings)
     redis_url = await resolve_setting(settings.redis_url, resolver)
     address = parse_redis_url(redis_url)
-    tls = ssl.create_default_context(cafile=settings.ca_bundle) if address.tls else None
+    tls = _redis_tls(address, settings)
     return RedisLog(redis_url, settings, tls=tls, login=_redis_login(address, settings, identities))
+
+
+def _redis_tls(address: RedisAddress, settings: Settings) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=settings.ca_bundle) if address.tls else None
 
 
 def _redis_login(address: RedisAddress, settings: Settings, identities: Identities) -> Login:

@@ -202,7 +202,7 @@ async def test_replicas_hear_of_targets_whichever_node_they_were_led_to(cluster)
     for board, node in zip(boards, cluster.primaries, strict=True):
         address = parse_redis_url(node.url)
         login = PasswordLogin(address)
-        running.append(asyncio.create_task(Sharing(board, opener(address, login, 2.0), login).run()))
+        running.append(asyncio.create_task(Sharing(board, opener(address, login, 2.0), login, 2.0).run()))
     try:
         await until(lambda: all(board.share is not None for board in boards))
         boards[0].share(Notice("a", "aoai", "gpt-4o", Change.OPEN, 30.0))

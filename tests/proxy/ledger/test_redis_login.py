@@ -109,7 +109,8 @@ async def test_the_board_is_opened_anew_with_each_token_and_tells_on(azure, toke
     monkeypatch.setattr("proxy.targets.sharing._LOOK", 0.1)
     login = EntraLogin(tokens)
     boards = [Board(replica) for replica in ("one", "two")]
-    lines = [Sharing(board, opener(parse_redis_url(azure.url), login, 2.0, azure.ca_bundle), login) for board in boards]
+    tls = ssl.create_default_context(cafile=azure.ca_bundle)
+    lines = [Sharing(board, opener(parse_redis_url(azure.url), login, 2.0, tls), login, 2.0) for board in boards]
     running = [asyncio.create_task(line.run()) for line in lines]
     try:
         await until(lambda: len({token for _, token in azure.logins}) >= 4)
