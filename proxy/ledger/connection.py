@@ -6,7 +6,7 @@ It knows RESP and nothing of the ledger. It never reconnects and never sends any
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import hiredis
@@ -47,9 +47,15 @@ class RedisConnection(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, address: RedisAddress, tls: ssl.SSLContext | None = None, credentials: Credentials | None = None
-    ) -> "RedisConnection":
-        """Connect, log in and choose the database. Raises `OSError` or `RedisRefused`."""
+        cls,
+        address: RedisAddress,
+        tls: ssl.SSLContext | None = None,
+        credentials: Credentials | None = None,
+        first: Sequence[Sequence[bytes | str | int]] = (),
+    ) -> tuple["RedisConnection", list[Any]]:
+        """Connect and log in; choose the database, and in the same round trip ask what comes first: its replies, errors among
+        them. Raises `OSError` or `RedisRefused`.
+        """
         loop = asyncio.get_running_loop()
         if address.path is not None:
             _, connection = await loop.create_unix_connection(cls, address.path)
@@ -61,14 +67,16 @@ class RedisConnection(asyncio.Protocol):
         else:
             _, connection = await loop.create_connection(cls, address.host, address.port)
         try:
-            if credentials is not None:
+            if credentials is not None:  # by itself: before it, servers close a connection that sends much
                 await connection.call("AUTH", *credentials.arguments)
-            if address.database:
-                await connection.call("SELECT", address.database)
+            select = [("SELECT", address.database)] if address.database else []
+            replies = await connection.call_all([*select, *first])
+            if select and isinstance(refused := replies.pop(0), hiredis.ReplyError):
+                raise RedisRefused("SELECT", str(refused))
         except BaseException:
             connection.abort()
             raise
-        return connection
+        return connection, replies
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
@@ -99,16 +107,30 @@ class RedisConnection(asyncio.Protocol):
 
     async def call(self, *arguments: bytes | str | int) -> Any:
         """One command and its reply. Raises `RedisRefused` for an error, `ConnectionError` when the line breaks."""
-        reply: asyncio.Future[Any] = self._loop.create_future()
-        self.expect(lambda value: None if reply.done() else reply.set_result(value))
-        self.write(command(*arguments))
-        await asyncio.wait((reply, self.lost), return_when=asyncio.FIRST_COMPLETED)
-        if not reply.done():
+        (reply,) = await self.call_all([arguments])
+        if isinstance(reply, hiredis.ReplyError):
+            raise RedisRefused(arguments[0], str(reply))
+        return reply
+
+    async def call_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+        """Several in one round trip; an error stands in its reply's place. Raises `ConnectionError` when the line breaks."""
+        if not commands:
+            return []
+        replies: list[Any] = []
+        answered: asyncio.Future[None] = self._loop.create_future()
+
+        def take(reply: Any) -> None:
+            replies.append(reply)
+            if len(replies) == len(commands) and not answered.done():
+                answered.set_result(None)
+
+        for _ in commands:
+            self.expect(take)
+        self.write(b"".join(command(*each) for each in commands))
+        await asyncio.wait((answered, self.lost), return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done():
             raise ConnectionError(f"the connection broke: {self.lost.result()}")
-        value = reply.result()
-        if isinstance(value, hiredis.ReplyError):
-            raise RedisRefused(arguments[0], str(value))
-        return value
+        return replies
 
     def waits_since(self) -> float | None:
         """The loop's time since which a reply is awaited and none came; None when nothing is awaited."""

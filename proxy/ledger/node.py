@@ -162,27 +162,18 @@ class Node:
 
     async def _open(self) -> tuple[RedisConnection, Any]:
         credentials = await self._login.obtain()
+        first = (("SCRIPT", "LOAD", self._script), ("CLUSTER", "SLOTS"))
         try:
-            connection = await RedisConnection.open(self.address, self._tls, credentials)
+            connection, (loaded, slots) = await RedisConnection.open(self.address, self._tls, credentials, first)
         except RedisRefused:
             if credentials is not None:
                 self._renew(credentials)
             raise
-        try:
-            await connection.call("SCRIPT", "LOAD", self._script)
-            slots = await _slots(connection)
-        except BaseException:
+        if isinstance(loaded, hiredis.ReplyError):
             connection.abort()
-            raise
+            raise RedisRefused("SCRIPT", str(loaded))
         self._used = credentials
         return connection, slots
-
-
-async def _slots(connection: RedisConnection) -> Any:
-    try:
-        return await connection.call("CLUSTER", "SLOTS")
-    except RedisRefused:  # no cluster, or one that we need not know of
-        return None
 
 
 def _nothing(_: Any) -> None:

@@ -4,11 +4,16 @@ import asyncio
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -19,6 +24,8 @@ import redis as redis_py
 from core.ledger.keys import StreamKeys
 from deployer.local.ports import free_port
 from tests.proxy.stack import Stack, eventually, seed_text
+from tests.relay import Relay
+from tests.simulators.azure.managed_redis import ManagedRedis
 
 BODY = {"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "write 5 tokens"}]}
 
@@ -211,6 +218,7 @@ class Told:
     """What the callers were told."""
 
     admitted: list[tuple[float, float]] = field(default_factory=list)  # when asked and when answered, monotonic
+    ids: set[str] = field(default_factory=set)  # of those
     refused: int = 0
     odd: list[str] = field(default_factory=list)
 
@@ -235,6 +243,7 @@ async def load(ports: list[int], key: str, told: Told, seed_number: int, seconds
                         told.refused += 1
                     elif answer.status_code in (200, 500):
                         told.admitted.append((asked, time.monotonic()))
+                        told.ids.add(headers["x-request-id"])
                     elif answer.status_code != 503:
                         told.odd.append(f"{answer.status_code}: {(await answer.aread())[:200]!r}")
                     if kind == "abandoned":
@@ -274,6 +283,16 @@ def assert_books_agree(stack: Stack) -> None:
     eventually("the spent amounts are the ledger's sums", agree, within=60)
 
 
+def assert_one_row_each(stack: Stack, told: Told) -> None:
+    """Every admitted call has its row and none has two; what nobody was told of has one only where the caller hung up."""
+
+    def written() -> list[str]:
+        return [row["request_id"] for row in stack.rows("SELECT request_id FROM usage_events")]
+
+    eventually("every admitted call is a row", lambda: told.ids <= set(written()), within=60)
+    assert len(written()) == len(set(written())), "a call has two rows"
+
+
 def assert_bucket_held(told: Told, size: int, bursts: int = 1) -> None:
     """In any stretch of time at most `bursts` buckets and what flowed in were admitted; a call was admitted somewhere
     between being asked and being answered."""
@@ -286,10 +305,11 @@ def assert_bucket_held(told: Told, size: int, bursts: int = 1) -> None:
 
 @pytest.fixture
 def cluster(new_stack, simulator):
-    """Four proxies and a writer, with a limit, a quota and a budget on one key."""
+    """Four proxies and a writer, with a limit, a quota and a budget on one key; their Redis may be behind a relay."""
 
-    def make(**policy) -> tuple[Stack, list[int]]:
+    def make(behind: Callable[[str], str] = lambda url: url, **policy) -> tuple[Stack, list[int]]:
         stack = new_stack(lease_seconds="3", redis_timeout="0.5")
+        stack.environment["ADUANA_REDIS_URL"] = behind(stack.environment["ADUANA_REDIS_URL"])
         policy = {"requests_per_minute": RPM, "tokens_per_minute": TPM, "tokens_per_day": 10**9, **policy}
         stack.seed(seed(simulator.url, budgets=[a_budget("1000")], **policy))
         stack.start_writer()
@@ -360,3 +380,65 @@ def test_a_redis_that_comes_back_empty_allows_each_bucket_one_more_burst(cluster
     assert told.odd == [] and told.refused > 0
     assert_bucket_held(told, 100, bursts=2)
     assert_books_agree(stack)
+
+
+@pytest.fixture
+def behind() -> Iterator[Callable[[str], str]]:
+    """Puts a relay before a Redis: `behind(url)` is its URL, `behind.relay` the relay."""
+    with ExitStack() as opened:
+
+        def behind(url: str) -> str:
+            behind.relay = opened.enter_context(Relay(urlsplit(url).port))
+            return behind.relay.url(url)
+
+        yield behind
+
+
+def test_a_slow_redis_holds_the_limits_and_costs_each_call_its_round_trip_alone(cluster, behind):
+    stack, ports = cluster(behind, requests_per_minute=100)
+    behind.relay.delay = 0.1
+    told = Told()
+    asyncio.run(load(ports, stack.key, told, 8))
+    behind.relay.delay = 0.0
+    assert told.odd == [] and told.refused > 0 and len(told.admitted) > 90
+    assert_bucket_held(told, 100)
+    assert_one_row_each(stack, told)
+    assert_books_agree(stack)
+
+
+def test_a_redis_that_drops_its_connections_again_and_again_holds_the_limits_and_the_books(cluster, behind):
+    stack, ports = cluster(behind, requests_per_minute=100)
+    told = Told()
+    with stack.http() as http:
+        first_answer(http)  # the client's gate is open
+    behind.relay.drop_every(0.3)
+    asyncio.run(load(ports, stack.key, told, 9, seconds=8.0))
+    behind.relay.drop_every(None)
+    assert behind.relay.dropped > 50 and told.odd == [] and len(told.admitted) > 50
+    assert_bucket_held(told, 100)
+    assert_one_row_each(stack, told)
+    assert_books_agree(stack)
+    with stack.http() as http:  # nothing was started anew
+        eventually("calls are admitted or limited again", lambda: ask(http).status_code in (200, 429), within=5)
+
+
+def test_a_tenant_serves_and_shows_its_limits_by_tokens_alone(
+    new_stack, simulator, managed_identity, tmp_path, start_valkey
+):
+    managed_identity.lifetime = 4.0  # seconds: every process sends several
+    with ManagedRedis(start_valkey(), managed_identity, tmp_path, "0f0f0f0f-1111-2222-3333-444444444444") as redis:
+        stack = new_stack(redis=False, redis_auth="entra", ca_bundle=str(redis.ca_bundle))
+        stack.environment |= {"ADUANA_REDIS_URL": redis.url, **managed_identity.environment}
+        stack.seed(seed(simulator.url, requests_per_day=1000))
+        stack.start_writer()
+        stack.start_proxy()
+        with stack.http() as http:
+            first_answer(http)
+            eventually("tokens ran out", lambda: ask(http).status_code == 200 and len(redis.logins) > 12, within=40)
+        main = [sys.executable, "-c", "from deployer.cli import main; main()"]
+        command = [*main, "limits", "show", "contoso/research/chatbot/prod", "--json"]
+        shown = json.loads(subprocess.run(command, env=stack.environment, capture_output=True, check=True).stdout)
+        assert shown["source"] == "redis" and shown["limits"][0]["used"] > 1
+        assert redis.expired == 0
+    for name in ("proxy-0", "writer"):
+        assert all(token not in stack.log(name) for token in managed_identity.tokens)

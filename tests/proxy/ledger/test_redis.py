@@ -17,6 +17,7 @@ from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.redis import RedisLog
 from tests.proxy.ledger.calls import a_call, a_claim, admitted, settled
 from tests.proxy.writer.desk import a_writer, add_client, ask, assert_rollups_are_the_sums_of_rows, events
+from tests.relay import Relay
 
 
 async def until(condition, seconds: float = 10.0) -> None:
@@ -310,6 +311,23 @@ async def test_a_redis_that_hangs_counts_as_lost(open_log, valkey, database_url,
     finally:
         os.kill(valkey.pid, signal.SIGCONT)
     await delivered(log)
+    with a_writer(database_url, redis_url=valkey.url) as writer:
+        await asyncio.to_thread(writer.drain)
+    assert events(database_url).keys() == {record.call.id for record in made}
+
+
+async def test_calls_do_not_queue_behind_each_other_at_a_slow_redis(valkey, database_url, client):
+    with Relay(valkey.port) as relay:
+        log = RedisLog(relay.url(valkey.url), settings(redis_timeout=3.0))
+        await log.start()
+        relay.delay = 0.1
+        began = asyncio.get_running_loop().time()
+        made = await make_calls(log, client, 500)
+        made += await make_calls(log, client, 500)
+        assert asyncio.get_running_loop().time() - began < 10.0  # a round trip each would be 100 s
+        relay.delay = 0.0
+        await delivered(log)
+        await log.close()
     with a_writer(database_url, redis_url=valkey.url) as writer:
         await asyncio.to_thread(writer.drain)
     assert events(database_url).keys() == {record.call.id for record in made}
