@@ -12,12 +12,14 @@ from core.ids import new_event_id
 from proxy.calls import CallEndpoint, Gateway, answer_refusal
 from proxy.catalogue import catalogue
 from proxy.connection import ANSWER_KEY
+from proxy.endpoints import Endpoint, Sends
 from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal, method_not_allowed, unknown_url
 from proxy.headers import read_request_head
 from proxy.health import health
 from proxy.paths import SOCKET, Paths
 from proxy.readiness import Readiness
+from proxy.realtime.entrance import Entrance, refuse
 
 _MODELS = "/models"  # of which the catalogue answers most
 _DOCS = None  # no interactive documentation on the data plane
@@ -29,7 +31,7 @@ class Surface(Router):
     def __init__(self, gateway: Gateway, **options: Any) -> None:
         super().__init__([], redirect_slashes=False, **options)
         self._metrics = gateway.metrics
-        self._paths = Paths((row, CallEndpoint(row, gateway)) for row in ENDPOINTS)
+        self._paths = Paths((row, _application(row, gateway)) for row in ENDPOINTS)
         self._literal = self._paths.literal
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # type: ignore[override]
@@ -45,17 +47,31 @@ class Surface(Router):
                 endpoint = apps.get(scope.get("method", SOCKET))
                 if endpoint is not None:
                     return cast("Awaitable[None]", endpoint(scope, receive, send))
+        if scope["type"] == "websocket":
+            return self._refuse_socket(scope, receive, send)
         if apps is None or _MODELS in scope["path"]:
             return super().__call__(scope, receive, send)
         return self._refuse_method(scope, apps)
+
+    async def _refuse_socket(self, scope: Any, receive: Any, send: Any) -> None:
+        head = read_request_head(scope["headers"])
+        request_id = head.request_id or "req_" + new_event_id().hex()
+        await receive()
+        refusal = unknown_url("WebSocket", scope["path"])
+        await refuse(send, refusal, [(b"x-request-id", request_id.encode())], self._metrics.refused)
 
     async def _refuse_method(self, scope: Any, apps: Mapping[str, Any]) -> None:
         head = read_request_head(scope["headers"])
         request_id = head.request_id or "req_" + new_event_id().hex()
         methods = ", ".join(sorted(method for method in apps if method != SOCKET)) or "GET"
         refusal = method_not_allowed(scope.get("method", "GET"), scope["path"], allow=methods.encode())
-        if scope["type"] == "http":
-            answer_refusal(scope[ANSWER_KEY], refusal, [(b"x-request-id", request_id.encode())], self._metrics)
+        answer_refusal(scope[ANSWER_KEY], refusal, [(b"x-request-id", request_id.encode())], self._metrics)
+
+
+def _application(row: Endpoint, gateway: Gateway) -> Any:
+    if row.sends is Sends.SOCKET:
+        return Entrance(row, gateway)
+    return CallEndpoint(row, gateway)
 
 
 def build_app(

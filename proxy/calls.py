@@ -35,6 +35,7 @@ from proxy.making import Known, Making
 from proxy.metrics import Metrics
 from proxy.objects import Objects
 from proxy.opening import open_call
+from proxy.realtime import Realtime
 from proxy.references import may_refer, references
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome, Settlement
@@ -61,6 +62,7 @@ class Gateway:
     board: Board
     lists: Lists
     tokens: "EntraTokens | None" = None  # None: no Entra ID tenant is configured
+    realtime: Realtime | None = None  # None: no sessions are held here
     known: Known = field(default_factory=Known)
     routes: RouteTable | None = None  # of the snapshot in force; None until there is one
     out_of_service: str | None = None  # why no call can be served now

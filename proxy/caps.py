@@ -3,6 +3,7 @@
 A body that asks for too much output is lowered or refused as the policy says; one with too much input is refused.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from core.snapshot import EffectivePolicy
@@ -24,7 +25,7 @@ class Caps:
     async def apply(self, policy: EffectivePolicy, endpoint: Endpoint, body: Body, model: str) -> Amounts:
         """What the request reserves, after what the policy did to it. Raises `Refusal` (403 for a tool, 400 for a cap)."""
         if policy.allowed_tools is not None and isinstance(body, JsonBody):
-            _check_tools(policy.allowed_tools, body)
+            check_tools(policy.allowed_tools, tool_types(body))
         if not isinstance(body, JsonBody) or endpoint.metering in UNMETERED:
             return reserve_other(endpoint, body)
         if policy.max_output_tokens is not None and endpoint.metering is not Metering.EMBEDDINGS:
@@ -62,8 +63,9 @@ class Caps:
         return replace(amounts, input_tokens=await exact_input(self._tokenizer, model, body, amounts))
 
 
-def _check_tools(allowed: frozenset[str], body: JsonBody) -> None:
-    for kind in tool_types(body):
+def check_tools(allowed: frozenset[str], kinds: Iterable[str]) -> None:
+    """Raises `Refusal` (403) for a tool that is not allowed."""
+    for kind in kinds:
         if kind not in allowed:
             raise Refusal(
                 403,

@@ -13,6 +13,8 @@ import uvicorn
 
 from core.settings import Settings
 from proxy.connection import Connection, watch_patience
+from proxy.realtime.entrance import open_socket
+from proxy.realtime.limits import MAX_MESSAGE_BYTES, PING_EVERY, PONG_WITHIN
 
 
 class Server(uvicorn.Server):
@@ -35,7 +37,11 @@ def configure(app: Any, settings: Settings) -> uvicorn.Config:
         app,
         http=Connection,
         interface="asgi3",
-        ws="none",
+        ws=open_socket,  # type: ignore[arg-type]
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_EVERY,
+        ws_ping_timeout=PONG_WITHIN,
+        ws_per_message_deflate=False,
         loop="auto",
         lifespan="on",
         access_log=False,

@@ -35,6 +35,9 @@ from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
 from proxy.objects import Objects
 from proxy.readiness import Readiness
+from proxy.realtime import Realtime
+from proxy.realtime.shares import Ledger
+from proxy.realtime.tokens import EphemeralTokens
 from proxy.settlement import Settlement
 from proxy.streaming import KeepAlive
 from proxy.targets import Board
@@ -103,6 +106,18 @@ class Service:
             board=self.board,
             lists=Lists(self._objects, forwarder),
             tokens=self._tokens,
+            realtime=Realtime(
+                self._client,
+                self._credentials,
+                Ledger(
+                    ledger,
+                    lambda: self._gateway.route_table(),
+                    self._tokenizer,
+                    self.metrics,
+                    settings.redis_timeout,
+                ),
+                EphemeralTokens(peppers),
+            ),
         )
         self._priming = _priming(ledger, database_url)
         self._rehashing = _rehashing(database_url, peppers)
@@ -167,6 +182,8 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._gateway.realtime is not None:
+                await self._gateway.realtime.finish(_COUNTING_AT_THE_END)
             await self._settlement.finish(_COUNTING_AT_THE_END)
             await self.watcher.close()
             await self._ledger.close()

@@ -67,6 +67,8 @@ class Admitted(msgspec.Struct, array_like=True, frozen=True, tag="A"):
     output_tokens: int  # the cap, or 0 where the caller set none
     cost_nano_usd: int  # of the two, by the dearest candidate
     unpriced: bool
+    kind: str = EventKind.CALL
+    parent_id: bytes | None = None  # 16 bytes, as `Settled.parent_id`
 
 
 class Settled(msgspec.Struct, array_like=True, frozen=True, tag="S"):

@@ -78,6 +78,8 @@ def orphaned(admission: Admitted) -> Settled:
         time_to_first_byte_ms=None,
         duration_ms=None,
         attempts=[],
+        kind=admission.kind,
+        parent_id=admission.parent_id,
     )
 
 

@@ -1,17 +1,20 @@
 """The client: a pool an origin, one TLS context, one ticker for every deadline."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from proxy.upstream.answer import UpstreamResponse
+from proxy.upstream.dial import dial
 from proxy.upstream.egress import Egress
-from proxy.upstream.errors import ConnectionReset
+from proxy.upstream.errors import ConnectFailed, ConnectionReset
 from proxy.upstream.head import Header, request_head
 from proxy.upstream.options import ClientOptions
 from proxy.upstream.origin import Origin
 from proxy.upstream.pool import ConnectionCounts, Pool
 from proxy.upstream.tls import client_context
+from proxy.upstream.tunnel import open_tunnel
 from proxy.upstream.upload import Upload
 
 _TICK = 0.05  # seconds: how late a timeout may be noticed
@@ -111,6 +114,22 @@ class UpstreamClient:
             pool = self._pools.get(origin) or self._new_pool(
                 origin
             )  # the last connection's end may have ended its pool
+
+    async def dial(self, origin: Origin) -> tuple[socket.socket, ssl.SSLContext | None]:
+        """A socket to an origin by the same way out, for another protocol than requests, and the context of its TLS (None:
+        it has none). Raises `ConnectFailed`; whoever asks bounds the time."""
+        proxy = self._egress.proxy_for(origin)
+        try:
+            sock = await (dial(origin.host, origin.port) if proxy is None else dial(proxy.host, proxy.port))
+        except (OSError, UnicodeError) as error:
+            raise ConnectFailed(f"cannot connect to {origin}: {type(error).__name__}") from None
+        try:
+            if proxy is not None:
+                await open_tunnel(sock, proxy, origin.host, origin.port)
+            return sock, self._tls() if origin.scheme == "https" else None
+        except BaseException:
+            sock.close()
+            raise
 
     @property
     def connections(self) -> int:
