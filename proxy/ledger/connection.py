@@ -47,15 +47,9 @@ class RedisConnection(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls,
-        address: RedisAddress,
-        tls: ssl.SSLContext | None = None,
-        credentials: Credentials | None = None,
-        first: Sequence[Sequence[bytes | str | int]] = (),
-    ) -> tuple["RedisConnection", list[Any]]:
-        """Connect and log in; choose the database, and in the same round trip ask what comes first: its replies, errors among
-        them. Raises `OSError` or `RedisRefused`.
-        """
+        cls, address: RedisAddress, tls: ssl.SSLContext | None = None, credentials: Credentials | None = None
+    ) -> "RedisConnection":
+        """Connect, log in and choose the database. Raises `OSError` or `RedisRefused`."""
         loop = asyncio.get_running_loop()
         if address.path is not None:
             _, connection = await loop.create_unix_connection(cls, address.path)
@@ -67,16 +61,14 @@ class RedisConnection(asyncio.Protocol):
         else:
             _, connection = await loop.create_connection(cls, address.host, address.port)
         try:
-            if credentials is not None:  # by itself: before it, servers close a connection that sends much
+            if credentials is not None:
                 await connection.call("AUTH", *credentials.arguments)
-            select = [("SELECT", address.database)] if address.database else []
-            replies = await connection.call_all([*select, *first])
-            if select and isinstance(refused := replies.pop(0), hiredis.ReplyError):
-                raise RedisRefused("SELECT", str(refused))
+            if address.database:
+                await connection.call("SELECT", address.database)
         except BaseException:
             connection.abort()
             raise
-        return connection, replies
+        return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass

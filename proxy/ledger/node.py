@@ -162,16 +162,19 @@ class Node:
 
     async def _open(self) -> tuple[RedisConnection, Any]:
         credentials = await self._login.obtain()
-        first = (("SCRIPT", "LOAD", self._script), ("CLUSTER", "SLOTS"))
         try:
-            connection, (loaded, slots) = await RedisConnection.open(self.address, self._tls, credentials, first)
+            connection = await RedisConnection.open(self.address, self._tls, credentials)
         except RedisRefused:
             if credentials is not None:
                 self._renew(credentials)
             raise
-        if isinstance(loaded, hiredis.ReplyError):
+        try:
+            loaded, slots = await connection.call_all((("SCRIPT", "LOAD", self._script), ("CLUSTER", "SLOTS")))
+            if isinstance(loaded, hiredis.ReplyError):
+                raise RedisRefused("SCRIPT", str(loaded))
+        except BaseException:
             connection.abort()
-            raise RedisRefused("SCRIPT", str(loaded))
+            raise
         self._used = credentials
         return connection, slots
 
