@@ -127,8 +127,8 @@ class RouteTable:
 
     def _find_home(self, caller: Caller) -> str | None:
         routes = Counter[str]()
-        for name, route in self.snapshot.routes.items():
-            if caller.policy.allows_model(name):
+        for route in self.snapshot.routes.values():
+            if any(caller.policy.allows_model(name) for name in (route.model, *route.aliases)):
                 routes.update({target.upstream.name for target in route.targets})
         marked = {name for name in routes if self.snapshot.upstreams[name].home}
         return min(marked or routes, key=lambda name: (-routes[name], name), default=None)

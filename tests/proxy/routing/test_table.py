@@ -117,6 +117,7 @@ def test_an_upstream_that_is_gone_is_a_503():
 @pytest.mark.parametrize(
     ("routes", "allowed", "home"),
     [
+        ({"m": ["a"], "n": ["b"], "o": ["b"]}, {"alias-of-m"}, "a"),
         ({"m": ["a"], "n": ["b"], "o": ["b"]}, None, "b"),  # the most routes
         ({"m": ["b"], "n": ["a"]}, None, "a"),  # as many: by name
         ({"m": ["b"], "n": ["a"]}, {"m"}, "b"),  # of those that the caller may use
@@ -125,7 +126,12 @@ def test_an_upstream_that_is_gone_is_a_503():
     ],
 )
 def test_objects_that_name_nothing_are_made_at_home(routes, allowed, home):
-    made = serving(*(route(model, *(target(n, home=n == "home") for n in names)) for model, names in routes.items()))
+    made = serving(
+        *(
+            route(model, *(target(n, home=n == "home") for n in names), aliases=(f"alias-of-{model}",))
+            for model, names in routes.items()
+        )
+    )
     assert made.home(caller(allowed_models=allowed and frozenset(allowed))) == home
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,31 @@ async def test_origins_do_not_share_connections(client: UpstreamClient) -> None:
         await post(client, other)
         assert len(one.peers) == len(other.peers) == 1
         assert client.connections == 2
+
+
+async def test_two_upstreams_at_one_place_share_no_limit_and_a_changed_limit_drops_nothing(
+    client: UpstreamClient,
+) -> None:
+    release = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await release.wait()
+            await peer.send(OK)
+
+    async with serving(script) as server:
+        narrow = replace(server.origin, pool="narrow", max_connections=1)
+        wide = replace(server.origin, pool="wide", max_connections=5)
+        wider = replace(narrow, max_connections=2)
+        first = asyncio.create_task(post(client, narrow))
+        await until(lambda: len(server.peers) == 1)
+        with pytest.raises(ConnectionsExhausted, match="all 1 connections"):
+            await client.send(narrow, method=b"POST", target=b"/", body=b"{}", connect_timeout=0.05)
+        others = [asyncio.create_task(post(client, each)) for each in (wide, wide, wider)]
+        await until(lambda: len(server.peers) == 4)
+        release.set()
+        assert [(await each).status for each in (first, *others)] == [200] * 4
 
 
 async def test_an_idle_connection_is_closed_after_its_time() -> None:
