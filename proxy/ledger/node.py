@@ -135,11 +135,14 @@ class Node:
         silent = False
         while True:
             try:
+                credentials = await self._login.obtain()  # with a patience of its own
                 async with asyncio.timeout(self._timeout):
-                    connection, slots = await self._open()
+                    connection, slots = await self._open(credentials)
             except (OSError, RedisRefused, LoginUnavailable, TimeoutError) as error:
                 if not silent:
-                    _log.warning("the ledger's Redis at %r is away: %s", self.address, error or "no answer in time")
+                    _log.warning(
+                        "the ledger's Redis at %r is away: %s", self.address, str(error) or "no answer in time"
+                    )
                     silent = True
                 self.tried.set()
                 self._missed(self)
@@ -160,8 +163,7 @@ class Node:
             silent = True
             self._lost(self, reason)
 
-    async def _open(self) -> tuple[RedisConnection, Any]:
-        credentials = await self._login.obtain()
+    async def _open(self, credentials: Credentials | None) -> tuple[RedisConnection, Any]:
         try:
             connection = await RedisConnection.open(self.address, self._tls, credentials)
         except RedisRefused:

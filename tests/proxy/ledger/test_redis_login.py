@@ -78,6 +78,7 @@ async def a_call_of(log: RedisLog, client: bytes) -> None:
 async def test_the_ledgers_open_connection_outlives_its_tokens(azure, open_log, managed_identity, database_url, caplog):
     client = add_client(database_url)
     log = await open_log()
+    await until(lambda: log.connected)
     while len(azure.logins) < 4:
         await a_call_of(log, client)
         await asyncio.sleep(0.02)
