@@ -1,5 +1,6 @@
 """Event ids: UUIDv7 (RFC 9562, section 5.7), whose first 48 bits are the time of admission in milliseconds."""
 
+import hashlib
 import os
 import time
 from datetime import UTC, datetime
@@ -25,6 +26,19 @@ def new_event_id() -> bytes:
         | _VERSION_AND_VARIANT
         | ((random >> 68) << 64)
         | (random & 0x3FFF_FFFF_FFFF_FFFF)
+    )
+    return value.to_bytes(16, "big")
+
+
+def share_id(of: bytes, *names: str) -> bytes:
+    """The id of what is accounted for apart from event `of`, later: a UUIDv7 of the same time, and always the same one."""
+    digest = hashlib.sha256("\0".join((of.hex(), *names)).encode("utf-8", "replace")).digest()
+    bits = int.from_bytes(digest[:10], "big")
+    value = (
+        (int.from_bytes(of[:6], "big") << 80)
+        | _VERSION_AND_VARIANT
+        | ((bits >> 62 & 0xFFF) << 64)
+        | (bits & 0x3FFF_FFFF_FFFF_FFFF)
     )
     return value.to_bytes(16, "big")
 

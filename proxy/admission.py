@@ -12,7 +12,7 @@ from core.limits import Budget, Unit
 from core.prices import price_at
 from core.snapshot import Caller, Route
 from proxy.bodies import Body, JsonBody
-from proxy.endpoints import Endpoint
+from proxy.endpoints import UNMETERED, Endpoint, Metering
 from proxy.errors import Refusal
 from proxy.headers import Headers
 from proxy.ledger import LedgerFull, LedgerLog, LedgerUnavailable, RulesChanged
@@ -58,12 +58,15 @@ class Admitter:
 
         `now` is Unix time in seconds.
         """
-        verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now)
-        if not verdict.admitted and isinstance(body, JsonBody) and _is_by_tokens(verdict):
+        later = endpoint.metering in UNMETERED or (
+            endpoint.metering is Metering.RESPONSES and isinstance(body, JsonBody) and body.in_background()
+        )
+        verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now, later)
+        if not verdict.admitted and isinstance(body, JsonBody) and not amounts.fixed and _is_by_tokens(verdict):
             counted = await exact_input(self._tokenizer, call.requested_model, body, amounts)
             if counted < amounts.input_tokens:
                 amounts = replace(amounts, input_tokens=counted)
-                verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now)
+                verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now, later)
         own_headers.extend(rate_limit_headers(claim.plan, verdict, now))
         if not verdict.admitted:
             raise refusal_of(verdict, claim, now)
@@ -81,12 +84,13 @@ class Admitter:
         amounts: Amounts,
         candidates: Sequence[Candidate],
         now: float,
+        later: bool,
     ) -> tuple[Verdict, Claim, tuple[Route, Sequence[Candidate]] | None]:
         deadline = monotonic() + self._patience
         while True:
             routes = self._routes()
             plan = routes.plan(caller, call.requested_model, now)
-            cost, unpriced = _dearest(candidates, amounts, now)
+            cost, unpriced = _dearest(amounts.priced_by or candidates, amounts, now)
             shift = routes.downshift(caller, call.route, endpoint, now) if plan.downshifts else None
             claim = Claim(
                 call.id,
@@ -96,9 +100,9 @@ class Admitter:
                 None if shift is None else _dearest(shift[1], amounts, now)[0],
             )
             first = candidates[0]
-            record = Admitted(
-                call, first.upstream, first.deployment, amounts.input_tokens, amounts.output_tokens, cost, unpriced
-            )
+            # What it makes is accounted for apart, also where this process dies: no estimate stands in for it.
+            tokens = (0, 0) if later else (amounts.input_tokens, amounts.output_tokens)
+            record = Admitted(call, first.upstream, first.deployment, *tokens, 0 if later else cost, unpriced)
             try:
                 verdict = await self._ledger.admit(record, claim, required=caller.policy.refuse_on_limiter_loss)
                 return verdict, claim, shift
@@ -119,7 +123,7 @@ def _dearest(candidates: Sequence[Candidate], amounts: Amounts, now: float) -> t
         if price is None:
             unpriced = True
         else:
-            cost = max(cost, price.cost(amounts.input_tokens, 0, amounts.output_tokens))
+            cost = max(cost, price.bill(amounts)[0])
     return cost, unpriced
 
 

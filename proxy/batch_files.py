@@ -5,7 +5,7 @@ https://platform.openai.com/docs/guides/batch: a line is {"custom_id", "method",
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -54,6 +54,12 @@ _encode = msgspec.json.Encoder().encode
 def endpoint_of(url: Any) -> Endpoint | None:
     """The row that a batch's `endpoint`, or a line's `url`, names."""
     return _BY_URL.get(url) if isinstance(url, str) else None
+
+
+def models_of(details: Mapping[str, Any]) -> Sequence[str]:
+    """The models that a batch's input file names."""
+    models = details.get("models")
+    return [model for model in models if isinstance(model, str)] if isinstance(models, list) else ()
 
 
 class BatchLines:

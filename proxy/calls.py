@@ -24,6 +24,7 @@ from proxy.authentication import authenticate_caller, verify_caller
 from proxy.bodies import Body, JsonBody
 from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
+from proxy.deferred.accounting import Accounting
 from proxy.endpoints import Endpoint, ModelAt, Sends
 from proxy.errors import Refusal, endpoint_not_served, not_ready
 from proxy.forms import FormBody
@@ -61,6 +62,7 @@ class Gateway:
     objects: Objects
     board: Board
     lists: Lists
+    accounting: Accounting
     tokens: "EntraTokens | None" = None  # None: no Entra ID tenant is configured
     realtime: Realtime | None = None  # None: no sessions are held here
     known: Known = field(default_factory=Known)
@@ -183,10 +185,10 @@ class CallEndpoint:
             if parameters is not None:
                 body.adopt(parameters)
             streamed = endpoint.streams and body.streamed()
-            query = b""
+            query, lines = b"", None
         else:
             opened = await open_call(gateway, routes, caller, endpoint, scope, path, receive, head, now)
-            body, model, route_model, candidates, streamed, query = opened
+            body, model, route_model, candidates, streamed, query, lines = opened
         call = Call(
             call_id,
             caller.client_id,
@@ -200,7 +202,7 @@ class CallEndpoint:
             route_model,
             streamed,
         )
-        amounts = await gateway.caps.apply(caller.policy, endpoint, body, model)
+        amounts = await gateway.caps.apply(caller.policy, endpoint, body, model, lines)
 
         # Where this raises or is cancelled, the ledger has voided what it may have written.
         admission = await gateway.admitter.admit(call, caller, endpoint, body, amounts, candidates, own_headers, now)
@@ -214,6 +216,8 @@ class CallEndpoint:
             if endpoint.lists is not None:
                 await gateway.lists.answer(endpoint, caller, call, routes, query, answer, own_headers, outcome)
             else:
+                if endpoint.ends and endpoint.scope in _WORKS_ON:
+                    await gateway.accounting.before_removal(endpoint.filled(path))
                 deadline = None if head.patience is None else started + head.patience
                 outbound = Outbound(endpoint, body, head.forwarded, streamed, creates, path, query, deadline)
                 await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
@@ -236,13 +240,16 @@ class CallEndpoint:
             gateway.settlement.settle(outcome)
 
 
+# Scopes whose objects may have used what is not accounted for yet.
+_WORKS_ON = frozenset({"responses", "assistants", "evals", "videos"})
 _NO_PATH: Mapping[str, str] = {}
 
 
 def _creates(endpoint: Endpoint, body: Body) -> bool:
     if endpoint.stores is None:
         return endpoint.creates
-    return isinstance(body, JsonBody) and body.stored(endpoint.stores)
+    # What goes on in the background is kept until it has ended, whatever its caller wants then.
+    return isinstance(body, JsonBody) and (body.stored(endpoint.stores) or body.in_background())
 
 
 def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:

@@ -11,8 +11,9 @@ from proxy.bodies import Body, JsonBody
 from proxy.endpoints import UNMETERED, Endpoint, Metering
 from proxy.errors import Refusal
 from proxy.metering.tokenizer import Tokenizer
-from proxy.reservation import Amounts, completions, exact_input, reserve, reserve_other, tool_types
+from proxy.reservation import Amounts, Lines, completions, exact_input, reserve, reserve_other, tool_types
 
+_NO_TEXT = UNMETERED | {Metering.IMAGES, Metering.SPEECH, Metering.TRANSCRIPTION}
 _ASK = "Ask your Aduana administrator if you need it."
 
 
@@ -22,12 +23,15 @@ class Caps:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
-    async def apply(self, policy: EffectivePolicy, endpoint: Endpoint, body: Body, model: str) -> Amounts:
-        """What the request reserves, after what the policy did to it. Raises `Refusal` (403 for a tool, 400 for a cap)."""
+    async def apply(
+        self, policy: EffectivePolicy, endpoint: Endpoint, body: Body, model: str, lines: Lines | None = None
+    ) -> Amounts:
+        """What the request reserves, after what the policy did to it; `lines`: of a batch that it makes. Raises `Refusal`
+        (403 for a tool, 400 for a cap)."""
         if policy.allowed_tools is not None and isinstance(body, JsonBody):
             check_tools(policy.allowed_tools, tool_types(body))
-        if not isinstance(body, JsonBody) or endpoint.metering in UNMETERED:
-            return reserve_other(endpoint, body)
+        if not isinstance(body, JsonBody) or endpoint.metering in _NO_TEXT:
+            return reserve_other(endpoint, body, lines)
         if policy.max_output_tokens is not None and endpoint.metering is not Metering.EMBEDDINGS:
             _cap_output(policy, policy.max_output_tokens, body)
         amounts = reserve(endpoint, body)

@@ -195,6 +195,10 @@ class FormBody:
         """Its fields, as far as they are here."""
         return {part.name: part.value.decode("utf-8", "replace") for part in self.parts if part.value is not None}
 
+    def file_bytes(self) -> Sequence[int]:
+        """How long its files are, as far as they are here."""
+        return [part.length for part in self.parts if part.value is None]
+
     def names_model(self) -> bool:
         return bool(self.field("model"))
 

@@ -175,20 +175,32 @@ class Forwarder:
 
         Raises `UpstreamError`, `CredentialUnavailable`.
         """
-        upstream = candidate.target.upstream
-        response = await self._client.send(
-            candidate.origin,
-            method=b"GET",
-            target=target,
-            headers=await self._credentials.obtain(upstream),
-            first_byte_timeout=candidate.timeouts.first_byte,
-            answer_timeout=candidate.timeouts.answer,
-            idle_timeout=candidate.timeouts.idle,
-        )
+        response = await self.open(candidate, target)
         try:
             return response.status, await response.read(limit)
         finally:
             response.close()
+
+    async def open(self, candidate: Candidate, target: bytes) -> UpstreamResponse:
+        """The same as it comes; whoever asks closes it."""
+        upstream = candidate.target.upstream
+        credential = await self._credentials.obtain(upstream)
+        response = await self._get(candidate, target, credential)
+        if response.status == 401 and await self._credentials.replaced(upstream, credential):
+            response.close()
+            response = await self._get(candidate, target, await self._credentials.obtain(upstream))
+        return response
+
+    async def _get(self, candidate: Candidate, target: bytes, credential: tuple[Header, ...]) -> UpstreamResponse:
+        return await self._client.send(
+            candidate.origin,
+            method=b"GET",
+            target=target,
+            headers=credential,
+            first_byte_timeout=candidate.timeouts.first_byte,
+            answer_timeout=candidate.timeouts.answer,
+            idle_timeout=candidate.timeouts.idle,
+        )
 
     async def _attempt(
         self, outbound: Outbound, candidate: Candidate, outcome: Outcome, began: float, *, again: bool = False

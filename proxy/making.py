@@ -7,6 +7,7 @@ of a response, a container that a tool started) become the caller's as well.
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -128,8 +129,10 @@ class Making:
         if not isinstance(answer, dict):
             return found
         own = answer.get("id")
-        if self._makes and isinstance(own, str):
-            found[own] = _OBJECTS.get(str(answer.get("object")), self._kind)
+        if self._makes and isinstance(own, str) and (self._kind != "run" or answer.get("object") in _OBJECTS):
+            found[own] = _OBJECTS.get(
+                str(answer.get("object")), self._kind
+            )  # a run's stream tells of its messages, too
         for item in answer.get("output") or () if self._endpoint.scope == "responses" else ():
             if self._makes and isinstance(item, dict) and isinstance(item.get("id"), str):
                 found.setdefault(item["id"], "item")
@@ -153,18 +156,24 @@ class Making:
             there = await self._objects.find(self._call.client_id, ids)
             ids = [id for id in ids if id not in there]
         if ids:
-            await self._objects.claim(self._call, [self._object(id, found[id], upstream) for id in ids])
+            await self._objects.claim(self._call, [self._object(id, found, upstream) for id in ids])
 
-    def _object(self, id: str, kind: str, upstream: str) -> NewObject:
+    def _object(self, id: str, found: Mapping[str, str], upstream: str) -> NewObject:
+        kind = found[id]
         main = self._makes and kind == self._kind
-        row = RETRIEVED.get(kind) if main and self.deferred else None
-        path = row.path if row is not None else None
-        if path is not None:
-            for name, value in {**self._path, kind: id}.items():
-                path = path.replace(f"{{{name}}}", value)
         parent = next(iter(self._path.values()), None)
         model = self._call.requested_model or None
-        return NewObject(id, kind, upstream, model, parent, self.details if main else {}, path)
+        deferred_path = self._state_path(id, found) if main and self.deferred else None
+        return NewObject(id, kind, upstream, model, parent, self.details if main else {}, deferred_path)
+
+    def _state_path(self, id: str, found: Mapping[str, str]) -> str | None:
+        """Where an object's state is asked for; what it is a part of may be as new as itself."""
+        row = RETRIEVED.get(self._kind)
+        if row is None:
+            return None
+        new = {kind: quote(each, safe="") for each, kind in found.items()}
+        ids = {**new, **self._path, self._kind: quote(id, safe="")}
+        return row.filled(ids) if ids.keys() >= set(row.kinds) else None
 
 
 def _harvest(value: Any, found: dict[str, str], depth: int) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from core.snapshot import Caller
 from proxy.addressing import Named, find_named
-from proxy.batch_files import endpoint_of
+from proxy.batch_files import endpoint_of, models_of
 from proxy.bodies import NO_BODY, Body, JsonBody
 from proxy.endpoints import Endpoint, ModelAt, Sends
 from proxy.errors import Refusal
@@ -15,6 +15,7 @@ from proxy.headers import RequestHead
 from proxy.intake import read_body
 from proxy.nested_models import map_models
 from proxy.references import may_refer, references
+from proxy.reservation import Lines
 from proxy.routing import Candidate, RouteTable, check_endpoint
 from proxy.uploads import read_form
 
@@ -36,6 +37,7 @@ class Opened(NamedTuple):
     candidates: Sequence[Candidate]
     streamed: bool
     query: bytes  # what of the caller's goes on
+    lines: Lines | None = None  # of a batch that it makes
 
 
 async def open_call(
@@ -64,6 +66,7 @@ async def open_call(
         return Opened(body, model, route.model, candidates, streamed, query)
     upstream = named.upstream or (body.upstream if isinstance(body, FormBody) else None) or routes.home(caller)
     _check_meaning(endpoint, caller, body)
+    lines = _lines(routes, caller, endpoint, body, named, now) if endpoint.makes == "batch" else None
     place = routes.place(upstream, endpoint)
     if endpoint.model is ModelAt.NESTED and isinstance(body, JsonBody):
         map_models(body, routes, caller, endpoint, upstream, now)
@@ -72,7 +75,7 @@ async def open_call(
     if inherited is not None:
         route, candidates = routes.route(caller, inherited, endpoint, now, upstream=upstream)
         return Opened(body, inherited, route.model, candidates, streamed, query)
-    return Opened(body, "", "", [place], streamed, query)
+    return Opened(body, "", "", [place], streamed, query, lines)
 
 
 def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body) -> None:
@@ -110,6 +113,26 @@ def _check_sources(body: JsonBody) -> None:
                 kind="permission_error",
                 param=name,
             )
+
+
+def _lines(
+    routes: RouteTable, caller: Caller, endpoint: Endpoint, body: Body, named: Named, now: float
+) -> Lines | None:
+    """What a batch may use, as its input file said when it was uploaded. Raises `Refusal` where a model of it may not be
+    used (any more)."""
+    field = body.read("input_file_id") if isinstance(body, JsonBody) and "input_file_id" in body.fields else None
+    owner = named.owners.get(field) if isinstance(field, str) else None
+    if owner is None:
+        return None
+    row = endpoint_of(body.read("endpoint")) if isinstance(body, JsonBody) and "endpoint" in body.fields else None
+    candidates = [
+        candidate
+        for model in models_of(owner.details)
+        for candidate in routes.route(caller, model, row or endpoint, now, upstream=owner.upstream)[1]
+    ]
+    counts = (owner.details.get(name) for name in ("input_tokens", "output_tokens"))
+    entry, output = (count if type(count) is int and count > 0 else 0 for count in counts)
+    return Lines(entry, output, candidates)
 
 
 def own_query(query: bytes) -> bytes:

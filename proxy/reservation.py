@@ -5,20 +5,35 @@ provider puts around it: the body's bytes bound the tokens of its text. What is 
 has the table, with what can exceed it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from core.units import tier
 from proxy.bodies import Body, JsonBody
 from proxy.endpoints import Endpoint, Metering
+from proxy.forms import FormBody
+from proxy.metering.figures import variant
+from proxy.metering.requests import image_unit, images_asked, plain
 from proxy.metering.tokenizer import Tokenizer
+from proxy.routing import Candidate
 
 DEFAULT_OUTPUT = 4096  # tokens, where neither the caller nor its policy sets a cap
 _IMAGE = 1445  # a tiled image at high detail (https://platform.openai.com/docs/guides/images-vision)
 _UNKNOWN = 8192  # what only the provider sees
 _BASE64_PER_AUDIO_TOKEN = 128
 _BASE64_PER_FILE_TOKEN = 4
+
+# Of what is no text. The largest that models make and take, so that a reservation is seldom exceeded.
+_IMAGE_MADE = 6240  # tokens: 1024x1536 at high quality
+_IMAGE_SENT = 6240
+_AUDIO_TOKENS_A_CHARACTER = 2  # 20 tokens a second, ten characters a second
+_BYTES_A_SECOND = 2000  # 16 kbit/s
+_MS_AN_AUDIO_TOKEN = 100
+_VIDEO_MS = 12_000
+_SIZE = "720x1280"
 
 _MOST = 2**40  # tokens: more than any limit's worth, and far from where doubles lose count
 
@@ -33,12 +48,38 @@ _decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """What the lines of a batch may use at most, and who may serve them."""
+
+    input_tokens: int
+    output_tokens: int
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
 class Amounts:
-    """What a call may use at most, in tokens."""
+    """What a call may use at most."""
 
     input_tokens: int
     output_tokens: int  # of all its completions
     beyond_text: int = 0  # of the input: for what no tokenizer sees
+    units: tuple[tuple[str, int], ...] = ()  # what is billed apart from text tokens (core.units)
+    fixed: bool = False  # no tokenizer knows better
+    priced_by: Sequence[Candidate] = ()  # whose prices hold in place of its own candidates'
+
+    # As prices bill it (core.prices.Used).
+
+    @property
+    def input(self) -> int:
+        return self.input_tokens
+
+    @property
+    def cached(self) -> int:
+        return 0
+
+    @property
+    def output(self) -> int:
+        return self.output_tokens
 
 
 def reserve(endpoint: Endpoint, body: JsonBody) -> Amounts:
@@ -57,8 +98,34 @@ def reserve(endpoint: Endpoint, body: JsonBody) -> Amounts:
     return Amounts(min(size + beyond, _MOST), min(output, _MOST), beyond)
 
 
-def reserve_other(endpoint: Endpoint, body: Body) -> Amounts:
-    """The bound for a request that generates no text, or whose usage is known later."""
+def reserve_other(endpoint: Endpoint, body: Body, lines: Lines | None = None) -> Amounts:
+    """The bound for a request that generates no text, or whose usage is known later; `lines`: of a batch that it makes."""
+    if lines is not None:
+        entry, output = min(lines.input_tokens, _MOST), min(lines.output_tokens, _MOST)
+        return Amounts(entry, output, units=(tier("batch"),), fixed=True, priced_by=lines.candidates)
+    fields = body.fields if isinstance(body, JsonBody) else body.texts() if isinstance(body, FormBody) else None
+    if fields is None:
+        return Amounts(0, 0)
+    if endpoint.metering is Metering.IMAGES:
+        files = body.file_bytes() if isinstance(body, FormBody) else ()
+        count = images_asked(fields)
+        entry = len(str(plain(fields.get("prompt")) or "").encode("utf-8", "replace")) + len(files) * _IMAGE_SENT
+        return Amounts(entry, count * _IMAGE_MADE, units=((image_unit(fields), count),), fixed=True)
+    if endpoint.metering is Metering.SPEECH:
+        text = str(plain(fields.get("input")) or "") + str(plain(fields.get("instructions")) or "")
+        spoken = len(text) * _AUDIO_TOKENS_A_CHARACTER
+        size = len(text.encode("utf-8", "replace"))
+        return Amounts(size, spoken, units=(("character", len(text)), ("audio_output_token", spoken)), fixed=True)
+    if endpoint.metering is Metering.TRANSCRIPTION and isinstance(body, FormBody):
+        length = sum(body.file_bytes()) * 1000 // _BYTES_A_SECOND
+        heard = length // _MS_AN_AUDIO_TOKEN + 1
+        units = (("audio_millisecond", length), ("audio_input_token", heard))
+        return Amounts(heard, DEFAULT_OUTPUT, units=units, fixed=True)
+    if endpoint.makes == "video":
+        seconds = plain(fields.get("seconds"))
+        known = str(seconds).isdecimal() and len(str(seconds)) <= 4
+        length = int(seconds) * 1000 if known else _VIDEO_MS
+        return Amounts(0, 0, units=((f"video_millisecond:{variant(plain(fields.get('size')) or _SIZE)}", length),))
     return Amounts(0, 0)
 
 

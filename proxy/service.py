@@ -27,6 +27,7 @@ from proxy.app import build_app
 from proxy.calls import Gateway
 from proxy.caps import Caps
 from proxy.credentials import Credentials
+from proxy.deferred.accounting import Accounting
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerLog
 from proxy.ledger.redis import RedisLog
@@ -94,6 +95,9 @@ class Service:
         caps = Caps(self._tokenizer)
         self._objects = _objects(ledger, database_url)
         self._tokens = _entra_tokens(settings)
+        self._accounting = Accounting(
+            database_url, ledger, self._objects, forwarder, lambda: self._gateway.routes, settings.lease_seconds
+        )
         self._gateway = Gateway(
             settings=settings,
             peppers=peppers,
@@ -105,6 +109,7 @@ class Service:
             objects=self._objects,
             board=self.board,
             lists=Lists(self._objects, forwarder),
+            accounting=self._accounting,
             tokens=self._tokens,
             realtime=Realtime(
                 self._client,
@@ -161,7 +166,7 @@ class Service:
         await self._ledger.start()
         await self._objects.start()
         await self.watcher.start()
-        for work in (self._keep_alive.run(), self._keep_credentials_fresh(), self._watch_age()):
+        for work in (self._keep_alive.run(), self._keep_credentials_fresh(), self._watch_age(), self._accounting.run()):
             self._run(work)
         if self._priming is not None:
             self._run(self._priming.run())
@@ -259,6 +264,10 @@ class Service:
         gauge("aduana_ledger_connected", "1 while records reach Redis or the spool", lambda: float(ledger.connected))
         gauge("aduana_ledger_unacknowledged", "Calls held until Postgres has them", lambda: ledger.unacknowledged)
         gauge("aduana_ledger_buffer_calls", "The most calls that are held", lambda: self._settings.ledger_buffer_calls)
+        figures = self._accounting
+        gauge("aduana_deferred_pending", "Objects whose usage comes later", lambda: figures.figures.pending)
+        gauge("aduana_deferred_overdue", "Of them, due for five minutes", lambda: figures.figures.overdue)
+        gauge("aduana_deferred_failing", "Of them, not to be asked the last time", lambda: figures.figures.failing)
         if (tokens := self._tokens) is not None:
             gauge("aduana_entra_keys_age_seconds", "Since signing keys were fetched", lambda: tokens.keys_age)
         gauge("aduana_ledger_dropped", "Calls let through unrecorded", lambda: ledger.dropped)

@@ -26,6 +26,10 @@ class EventKind(StrEnum):
 
     CALL = "call"
     BATCH = "batch"  # a share of a batch, known when it has ended
+    JOB = "job"  # fine-tuning
+    RUN = "run"  # an assistant's, or an eval's
+    RESPONSE = "response"  # in the background
+    VIDEO = "video"
     REALTIME = "realtime"  # a share of a session
     CORRECTION = "correction"
 

@@ -66,6 +66,14 @@ class LedgerLog(Protocol):
         never fails."""
         ...
 
+    async def account(self, record: Settled) -> None:
+        """Write down what was used apart from any call under way; returns when no loss of one process can lose it.
+
+        Raises `LedgerUnavailable` where that is not certain within `redis_timeout`, and `LedgerFull`: ask again with the
+        same event id, of which there will be one row and one count.
+        """
+        ...
+
     @property
     def connected(self) -> bool:
         """Whether records reach Redis (or the file) now."""

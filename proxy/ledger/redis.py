@@ -188,6 +188,25 @@ class RedisLog:
             call.limiter.settle(operation, time.time_ns() // 1000)
         self._end(stream, call, data, operation)
 
+    async def account(self, record: Settled) -> None:
+        """See `LedgerLog.account`."""
+        if self._held >= self._limit:
+            raise LedgerFull(retry_after=5.0)
+        client = record.call.client_id
+        stream = self._streams.get(client) or self._new_stream(client)
+        if self._is_away(stream):
+            raise LedgerUnavailable(retry_after=1.0)  # asked again, it would wait here twice
+        data = encode_settled(record)
+        await self._confirm(stream, self._note(stream, data, stream.spending(data)))
+
+    async def _confirm(self, stream: ClientStream, seq: int) -> None:
+        if self._is_away(stream):
+            raise LedgerUnavailable(retry_after=1.0)
+        confirmation = Confirmation(seq, self._tick, self._loop.create_future())
+        stream.confirmations.append(confirmation)
+        if not await confirmation.waiter:
+            raise LedgerUnavailable(retry_after=1.0)
+
     # ── Whose objects are ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def claim(self, records: Sequence[Made]) -> None:
@@ -201,12 +220,7 @@ class RedisLog:
             raise LedgerFull(retry_after=5.0)
         stream = self._streams.get(client) or self._new_stream(client)
         seq = [self._note(stream, encode_settled(record), ownership.own(record)) for record in records][-1]
-        if self._is_away(stream):
-            raise LedgerUnavailable(retry_after=1.0)
-        confirmation = Confirmation(seq, self._tick, self._loop.create_future())
-        stream.confirmations.append(confirmation)
-        if not await confirmation.waiter:
-            raise LedgerUnavailable(retry_after=1.0)
+        await self._confirm(stream, seq)
 
     def release(self, record: Gone) -> None:
         """Write down that an object is gone. Never waits, never fails; where there is no room, it is not known."""

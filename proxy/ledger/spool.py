@@ -156,15 +156,30 @@ class SpoolLog:
         event_id = record.call.id
         if event_id in self._open:
             self._open.discard(event_id)
-            tokens = record.input_tokens + record.output_tokens
-            counted = self._counted.get(record.call.client_id, ())
-            at = int.from_bytes(event_id[:6], "big") / 1000
-            counters = counters_of(record.call, counted, at)
-            operation = operations.settle(event_id, tokens, record.cost_nano_usd, counters)
-            self._limiter.settle(operation, time.time_ns() // 1000)
-            if counted:
-                self._spent.append((self._next, operation))
+            self._spend(record)
             self._end(encode_settled(record))
+
+    async def account(self, record: Settled) -> None:
+        """See `LedgerLog.account`: the record is in the file when this returns."""
+        self._refuse_beyond_the_room()
+        self._unwritten.append(frame(self._next, encode_settled(record)))
+        if not self._write():
+            self._unwritten.pop()  # nobody has seen that number
+            raise LedgerUnavailable(retry_after=1.0)
+        self._spend(record)
+        self._ends.append(self._next)
+        self._next += 1
+
+    def _spend(self, record: Settled) -> None:
+        """Count what a record says that is the next to be numbered."""
+        event_id = record.call.id
+        tokens = record.input_tokens + record.output_tokens
+        counted = self._counted.get(record.call.client_id, ())
+        at = int.from_bytes(event_id[:6], "big") / 1000
+        operation = operations.settle(event_id, tokens, record.cost_nano_usd, counters_of(record.call, counted, at))
+        self._limiter.settle(operation, time.time_ns() // 1000)
+        if counted:
+            self._spent.append((self._next, operation))
 
     def claim(self, records: Sequence[Made]) -> int:
         """Write down whose the objects of one call are: they are in the file when this returns the last one's number.

@@ -178,6 +178,13 @@ class ClientStream:
             return claim.plan.counters
         return self._counters_of(record)
 
+    def spending(self, record: bytes) -> bytes:
+        """The operation of a settlement, by the rules now in force."""
+        settled = decode(record)
+        assert isinstance(settled, Settled)
+        tokens = settled.input_tokens + settled.output_tokens
+        return operations.settle(settled.call.id, tokens, settled.cost_nano_usd, self._counters_of(record))
+
     def _counters_of(self, record: bytes) -> bytes:
         settled = decode(record)
         assert isinstance(settled, Settled)
@@ -241,11 +248,9 @@ class ClientStream:
         return arguments, waiters
 
     def _made_anew(self, record: bytes, operation: bytes) -> bytes:
-        settled = decode(record)
-        if not isinstance(settled, Settled):  # nothing else names counters
-            return operation
-        tokens = settled.input_tokens + settled.output_tokens
-        return operations.settle(settled.call.id, tokens, settled.cost_nano_usd, self._counters_of(record))
+        return (
+            self.spending(record) if isinstance(decode(record), Settled) else operation
+        )  # nothing else names counters
 
     def holds(self, upto: int) -> list[bytes]:
         """The leases of the open calls that Redis has the admissions of."""

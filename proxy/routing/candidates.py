@@ -46,7 +46,7 @@ class Preparer:
         """A route's candidates for a model as the caller says it, a list for each priority."""
         tiers: dict[int, list[Candidate]] = {}
         for target in route.targets:
-            candidate = self._candidate(route, self._named(target, model), endpoint, target.deployment)
+            candidate = self._candidate(route, self.named(target, model), endpoint, target.deployment)
             tiers.setdefault(target.priority, []).append(candidate)
         return [tiers[priority] for priority in sorted(tiers)]
 
@@ -60,7 +60,7 @@ class Preparer:
             self._parameters[route.model] = Parameters.of(route)
         return self._parameters[route.model]
 
-    def _named(self, target: Target, model: str) -> Target:
+    def named(self, target: Target, model: str) -> Target:
         """The target itself, or where its deployment is a star the one that the caller names."""
         if target.deployment != STAR:
             return target

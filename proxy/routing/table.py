@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.prices import price_at
 from core.settings import Timeouts
-from core.snapshot import Caller, EffectivePolicy, Route, Snapshot
+from core.snapshot import Caller, EffectivePolicy, Route, Snapshot, Target
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal, unknown_model
 from proxy.limits import Plan
@@ -156,12 +156,16 @@ class RouteTable:
         except Refusal:
             return None
 
+    def named(self, target: Target, model: str) -> Target:
+        """The target for a model as the caller says it: itself, or where its deployment is a star the one that is named."""
+        return self._preparer.named(target, model)
+
     def _prepare(self, model: str, endpoint: Endpoint) -> _Prepared:
         route = self.names.find(model)
         if route is None:
             raise unknown_model(model)
         tiers = self._preparer.tiers
-        stages = [_Stage(each, tiers(each, model, endpoint)) for each in self._with_fallbacks(route)]
+        stages = [_Stage(each, tiers(each, model, endpoint)) for each in self.with_fallbacks(route)]
         only = stages[0].tiers if len(stages) == 1 else ()
         prepared = _Prepared(stages, only[0] if len(only) == 1 and len(only[0]) == 1 else None)
         if len(self._prepared) >= _MOST_PREPARED:
@@ -169,7 +173,7 @@ class RouteTable:
         self._prepared[model, endpoint.name] = prepared
         return prepared
 
-    def _with_fallbacks(self, route: Route) -> list[Route]:
+    def with_fallbacks(self, route: Route) -> list[Route]:
         """A route, its fallback, that one's, and so on; a circle ends where it would begin anew."""
         chain = [route]
         while (name := chain[-1].fallback) is not None:

@@ -1,0 +1,177 @@
+"""The task that accounts for what has ended. One a process; any number of processes share the work by claims."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from time import monotonic, time
+
+import psycopg
+
+from core.ledger.records import Settled
+from core.store.connection import StoreUnavailable
+from core.store.pool import Store, open_store
+from proxy.deferred import Due, NotAccounted, table
+from proxy.deferred.asking import Gone, state_of
+from proxy.deferred.batches import Batches
+from proxy.deferred.schedule import pause
+from proxy.deferred.shares import Share, Shares, events_of
+from proxy.deferred.sold import sold_as
+from proxy.deferred.table import Figures
+from proxy.forwarding import Forwarder
+from proxy.ledger import LedgerError, LedgerLog
+from proxy.metering.deferred import usage_of_object
+from proxy.objects import Objects
+from proxy.routing import RouteTable
+
+_log = logging.getLogger("aduana.deferred")
+
+_AT_ONCE = 8  # objects
+_IDLE = 1.0  # seconds between two questions for what is due
+_COUNT_EVERY = 15.0
+_BEFORE_REMOVAL = 10.0  # seconds that a deletion waits
+_LATE = 300.0  # seconds after which what is due is overdue
+_DELETED = "the provider has it no more (404): what it used is not known"
+
+
+class Accounting:
+    """Asks for objects that are due and writes down what they used."""
+
+    def __init__(
+        self,
+        database_url: str,
+        ledger: LedgerLog,
+        objects: Objects,
+        forwarder: Forwarder,
+        routes: Callable[[], RouteTable | None],
+        lease: float,
+    ) -> None:
+        """`lease`: seconds after which another process takes up what this one had claimed."""
+        self._database_url = database_url
+        self._ledger = ledger
+        self._forwarder = forwarder
+        self._batches = Batches(forwarder, objects)
+        self._routes = routes
+        self._lease = lease
+        self._store: Store | None = None
+        self._held: dict[str, asyncio.Task[None]] = {}  # what is being asked for
+        self._counted_at = float("-inf")
+        self.figures = Figures()
+
+    async def run(self) -> None:
+        """Until it is cancelled. Postgres may be away."""
+        self._store = store = await open_store(
+            self._database_url, application_name="aduana-proxy-deferred", max_connections=2
+        )
+        keeping = asyncio.get_running_loop().create_task(self._keep_claims(store))
+        try:
+            while True:
+                busy = await self._once(store)
+                if not busy:
+                    await asyncio.sleep(_IDLE * random.uniform(0.7, 1.3))  # noqa: S311 - not all replicas at once
+        finally:
+            tasks = [keeping, *self._held.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await store.close()
+
+    async def before_removal(self, path: str) -> None:
+        """What is at a path is about to be deleted at its provider: what it used is asked for while it is there."""
+        store, routes = self._store, self._routes()
+        if store is None or routes is None:
+            return
+        try:
+            async with asyncio.timeout(_BEFORE_REMOVAL):
+                async with store.transaction(wait=2.0) as connection:
+                    found = await table.claim_at(connection, path, self._lease)
+                for due in found:
+                    await self._account(store, routes, due)
+        except (StoreUnavailable, psycopg.Error, TimeoutError) as error:
+            _log.warning("%s is deleted before it could be accounted for: %s", path, type(error).__name__)
+
+    async def _once(self, store: Store) -> bool:
+        """Take up what is due. Returns whether there may be more."""
+        routes = self._routes()
+        room = _AT_ONCE - len(self._held)
+        if routes is None or room <= 0:
+            return False
+        try:
+            async with store.transaction() as connection:
+                found = await table.claim(connection, room, self._lease)
+                if monotonic() - self._counted_at > _COUNT_EVERY:
+                    self.figures = await table.figures(connection, _LATE)
+                    self._counted_at = monotonic()
+        except (StoreUnavailable, psycopg.Error) as error:
+            _log.warning("usage that comes later waits for Postgres: %s", type(error).__name__)
+            return False
+        for due in found:
+            task = asyncio.get_running_loop().create_task(self._guarded(store, routes, due))
+            self._held[due.object_id] = task
+        return len(found) == room and room < _AT_ONCE
+
+    async def _guarded(self, store: Store, routes: RouteTable, due: Due) -> None:
+        try:
+            await self._account(store, routes, due)
+        except (StoreUnavailable, psycopg.Error) as error:  # the claim runs out, and it is asked for again
+            _log.warning("%s %s waits for Postgres: %s", due.kind, due.object_id, type(error).__name__)
+        except Exception:
+            _log.exception("%s %s could not be accounted for", due.kind, due.object_id)
+        finally:
+            self._held.pop(due.object_id, None)
+
+    async def _account(self, store: Store, routes: RouteTable, due: Due) -> None:
+        """One object: ended with its events, or put off."""
+        age = max(0.0, time() - due.made_at)
+        problem: str | None = None
+        try:
+            shares = await self._shares(routes, due)
+            if shares is not None:
+                await self._write(store, events_of(due, shares))
+        except Gone:
+            shares, problem = [], _DELETED
+            _log.warning("%s %s: %s", due.kind, due.object_id, problem)
+        except (NotAccounted, LedgerError) as error:
+            async with store.transaction() as connection:
+                await table.put_off(connection, due.object_id, pause(due.kind, age, failed=True), str(error))
+            return
+        async with store.transaction() as connection:
+            if shares is None:
+                await table.put_off(connection, due.object_id, pause(due.kind, age), None)
+            else:
+                await table.end(connection, due.object_id, problem)
+
+    async def _shares(self, routes: RouteTable, due: Due) -> list[Share] | None:
+        """What it used, by model; None while it goes on. Raises `Gone`, `NotAccounted`."""
+        body = await state_of(self._forwarder, routes, due)
+        found = usage_of_object(due.kind, body)
+        if found is None:
+            raise NotAccounted(f"upstream {due.upstream} answered what is no {due.kind}")
+        if not found.ended:
+            return None
+        if due.kind == "batch":
+            return await self._batches.shares(due, routes, body)
+        shares = Shares(lambda named: sold_as(routes, due, named))
+        for named, tokens in found.shares:
+            shares.add(named, tokens)
+        return shares.all()
+
+    async def _write(self, store: Store, events: list[Settled]) -> None:
+        """Into the ledger, once: a process before this one may have done it and died before it said so."""
+        async with store.transaction() as connection:
+            there = await table.written(connection, [event.call.id for event in events])
+        for event in events:
+            if event.call.id not in there:
+                await self._ledger.account(event)
+
+    async def _keep_claims(self, store: Store) -> None:
+        """A large batch takes longer than a claim lasts."""
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            if not self._held:
+                continue
+            try:
+                async with store.transaction() as connection:
+                    await table.keep(connection, list(self._held), self._lease)
+            except (StoreUnavailable, psycopg.Error) as error:
+                _log.warning("claims could not be kept: %s", type(error).__name__)

@@ -1,0 +1,89 @@
+"""Upstreams are asked how an object is, and what a batch's files hold: on the gateway's own account, whoever made it."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from proxy.credentials import CredentialUnavailable
+from proxy.deferred import Due, NotAccounted
+from proxy.endpoints import Endpoint
+from proxy.endpoints.table import ENDPOINTS, RETRIEVED
+from proxy.errors import Refusal
+from proxy.forwarding import Forwarder
+from proxy.routing import Candidate, RouteTable
+from proxy.upstream import UpstreamError
+
+_LARGEST = 64 * 1024 * 1024  # bytes of an object
+_LONGEST_LINE = 16 * 1024 * 1024
+_CONTENT = next(row for row in ENDPOINTS if row.name == "files.content")
+
+TOO_LONG = b""
+"""In place of a line that is longer than any that can be read."""
+
+
+class Gone(Exception):
+    """The upstream has no such object (any more)."""
+
+
+async def state_of(forwarder: Forwarder, routes: RouteTable, due: Due) -> bytes:
+    """The object, as JSON. Raises `Gone`, `NotAccounted`."""
+    row = RETRIEVED[due.kind]
+    place = _place(routes, due.upstream, row)
+    target = place.path.replace(row.path.encode(), due.path.encode("ascii", "replace"))
+    try:
+        status, body = await forwarder.fetch(place, target, _LARGEST)
+    except (CredentialUnavailable, UpstreamError) as error:
+        raise NotAccounted(_why(due.upstream, error)) from None
+    if status == 404:
+        raise Gone
+    if status >= 300:
+        raise NotAccounted(f"upstream {due.upstream} answered {status}")
+    return body
+
+
+async def lines_of(forwarder: Forwarder, routes: RouteTable, upstream: str, file_id: str) -> AsyncIterator[bytes]:
+    """A file's lines that are not empty, as they come. Raises `Gone`, `NotAccounted`."""
+    place = _place(routes, upstream, _CONTENT)
+    target = place.path.replace(b"{file}", quote(file_id, safe="").encode())
+    try:
+        response = await forwarder.open(place, target)
+        try:
+            if response.status == 404:
+                raise Gone
+            if response.status >= 300:
+                raise NotAccounted(f"upstream {upstream} answered {response.status} for a batch's file")
+            rest, skipping = bytearray(), False
+            while piece := await response.receive():
+                *whole, last = piece.split(b"\n")
+                for part in whole:
+                    if skipping:
+                        yield TOO_LONG
+                    elif (line := bytes(rest) + part).strip():
+                        yield line
+                    rest.clear()
+                    skipping = False
+                rest += last
+                if len(rest) > _LONGEST_LINE:
+                    rest.clear()
+                    skipping = True
+            if skipping:
+                yield TOO_LONG
+            elif rest.strip():
+                yield bytes(rest)
+        finally:
+            response.close()
+    except (CredentialUnavailable, UpstreamError) as error:
+        raise NotAccounted(_why(upstream, error)) from None
+
+
+def _place(routes: RouteTable, upstream: str, row: Endpoint) -> Candidate:
+    try:
+        return routes.place(upstream, row)
+    except Refusal:
+        raise NotAccounted(f"upstream {upstream} is not configured any more") from None
+
+
+def _why(upstream: str, error: CredentialUnavailable | UpstreamError) -> str:
+    """What went wrong, less what an error's text may repeat."""
+    if isinstance(error, UpstreamError):
+        return f"upstream {upstream} cannot be asked: {error.code}"
+    return f"upstream {upstream} cannot be asked: its credential cannot be had"
