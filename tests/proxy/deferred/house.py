@@ -38,7 +38,9 @@ def seed_text(url: str, *, budget: str | None = None, **policy: Any) -> str:
         "prices": [{"provider": "openai", "effective_from": "2024-01-01", **price} for price in prices],
     }
     if budget is not None:
-        document["budgets"] = [{"scope": "client:contoso", "period": "total", "amount_usd": budget}]
+        document["budgets"] = [
+            {"scope": "client:contoso", "period": "total", "amount_usd": budget, "on_exceeded": "block"}
+        ]
     return json.dumps(document)
 
 
