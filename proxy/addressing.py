@@ -60,7 +60,7 @@ async def find_named(
         owner = owners.get(id)
         if owner is not None and owner.app_id != caller.app_id:
             raise no_such_object(id, None)
-    stranger = _upstream_of_strangers(routes)
+    stranger = _upstream_of_strangers(routes, caller)
     upstreams: dict[str, None] = {}
     for id, field in required.items():
         owner = owners.get(id)
@@ -82,10 +82,14 @@ async def find_named(
     return Named(next(iter(upstreams), None), owners)
 
 
-def _upstream_of_strangers(routes: RouteTable) -> Upstream | None:
-    """The upstream that may be asked for objects which the gateway has not seen made: the first by name."""
+def _upstream_of_strangers(routes: RouteTable, caller: Caller) -> Upstream | None:
+    """The upstream that may be asked for a client's objects which the gateway has not seen made: the first by name."""
     return min(
-        (upstream for upstream in routes.snapshot.upstreams.values() if upstream.forwards_unknown_objects),
+        (
+            upstream
+            for upstream in routes.snapshot.upstreams.values()
+            if upstream.unknown_objects_of == caller.client_id
+        ),
         key=lambda upstream: upstream.name,
         default=None,
     )

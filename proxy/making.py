@@ -140,7 +140,8 @@ class Making:
         return found
 
     async def _claim(self, found: Mapping[str, str], upstream: str) -> None:
-        ids = self._known.unknown(found)
+        named = self._path.values()  # what the call asks for is not given away by its answer
+        ids = [id for id in self._known.unknown(found) if id not in named]
         try:
             for start in range(0, len(ids), _AT_ONCE):
                 await self._claim_some(ids[start : start + _AT_ONCE], found, upstream)

@@ -12,6 +12,7 @@ from core.seed.claims import claim_of
 from core.seed.document import Finding, SeedError
 from core.seed.file import ORDER, SeedFile, Wanted, path_of
 from core.seed.state import RETIRED, Key, State, Stored
+from core.seed.unknown_objects import shared_upstreams
 
 MASK = "••••"
 """What stands for a secret value, in plans and audit events."""
@@ -75,6 +76,7 @@ def make_plan(
         findings += _taken_claims(seed, state, removed)
         findings += _taken_names(seed, state, removed)
         findings += _taken_models(seed, state, removed)
+        findings += shared_upstreams(seed, state, removed)
     if findings:
         raise SeedError(findings)
     written: list[Change] = []

@@ -107,7 +107,9 @@ class Upstream:
     timeouts: Mapping[str, float] = field(default_factory=dict)  # seconds; what is not here is the installation's
     max_connections: int | None = None  # from one process; None: the installation's
     home: bool = False  # of objects whose making names no model and no other object
-    forwards_unknown_objects: bool = False  # it held objects before the gateway came
+    unknown_objects_of: bytes | None = (
+        None  # the client to whom belongs what it held before the gateway came; None: nobody
+    )
     identity: UpstreamIdentity | None = None
 
 

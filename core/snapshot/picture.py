@@ -16,6 +16,7 @@ from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of,
 from core.model_names import STAR, covers
 from core.money import nano_usd
 from core.policies import Policy, PolicyError, effective
+from core.sharing import users_of
 from core.snapshot import (
     Caller,
     EffectivePolicy,
@@ -55,8 +56,8 @@ _Place = tuple[AppRow, TeamRow, ClientRow]
 
 def build(rows: Rows, read_at: float) -> Snapshot:
     """The snapshot of some rows. Pure but for its log; some tenths of a second for 10,000 keys, so for a thread."""
-    upstreams = {row.id: upstream for row in rows.upstreams if (upstream := _upstream(row)) is not None}
     callers = _Callers(rows)
+    upstreams = {row.id: upstream for row in rows.upstreams if (upstream := _upstream(row, callers)) is not None}
     identities = callers.identities()
     prices = prices_of(rows.prices)
     return Snapshot(
@@ -104,6 +105,21 @@ class _Callers:
             IdentityEntry(row.id, row.claim, row.value, self._caller(row, *place), row.disabled)
             for row, place in placed
         ]
+
+    def sole_user(self, upstream: UpstreamRow) -> bytes | None:
+        """The client to whom an upstream's unknown objects may be given; None where several use it, or nobody."""
+        names = {row.id: (row.model, *self._aliases[row.model]) for row in self._rows.routes}
+        here = [row.route_id for row in self._rows.targets if row.upstream_id == upstream.id]
+        models = {name for route in here for name in names.get(route, ())}
+        allowed = {row.id: self._policies.of(row.policy_id).allowed_models for row in self._rows.clients}
+        users = users_of(models, allowed)
+        if len(users) > 1:
+            _log.error(
+                "upstream %s is used by %d clients: its unknown objects are refused, whatever unknown_objects says",
+                upstream.name,
+                len(users),
+            )
+        return users[0] if len(users) == 1 else None
 
     def _placed(self, rows: list[_H]) -> Iterator[tuple[_H, _Place]]:
         """What each hangs under; one under something that was removed is left out."""
@@ -225,7 +241,7 @@ class _Auth(msgspec.Struct, frozen=True):
     none: bool = False
 
 
-def _upstream(row: UpstreamRow) -> Upstream | None:
+def _upstream(row: UpstreamRow, callers: _Callers) -> Upstream | None:
     try:
         auth = msgspec.json.decode(row.auth, type=_Auth)
     except msgspec.DecodeError:
@@ -245,7 +261,7 @@ def _upstream(row: UpstreamRow) -> Upstream | None:
         timeouts=settings.get("timeouts", {}),
         max_connections=settings.get("max_connections"),
         home=settings.get("home", False),
-        forwards_unknown_objects=settings.get("unknown_objects") == "forward",
+        unknown_objects_of=callers.sole_user(row) if settings.get("unknown_objects") == "forward" else None,
         identity=UpstreamIdentity(auth.client_id, auth.audience) if auth.managed_identity else None,
     )
 

@@ -435,3 +435,28 @@ async def test_two_seeds_at_once_do_not_interleave(tenant):
 async def test_a_db_secret_that_is_not_stored_is_a_warning(tenant):
     applied = await tenant.apply(SEED.replace("auth: {none: true}", 'auth: {secret_ref: "db://azure"}'))
     assert "db://azure is not stored yet" in "".join(map(str, applied.plan.warnings))
+
+
+FORWARDING = SEED.replace("auth: {none: true}}", "auth: {none: true}, unknown_objects: forward}")
+
+
+async def test_an_upstream_of_one_client_may_forward_unknown_objects(tenant):
+    assert (await tenant.apply(FORWARDING)).plan.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "policy", ["{name: wide}", "{name: wide, allowed_models: [gpt-4*]}", "{name: wide, allowed_models: [latest]}"]
+)
+async def test_an_upstream_of_several_clients_may_not_forward_unknown_objects(tenant, policy):
+    aliased = FORWARDING.replace("- model: gpt-4o\n", "- model: gpt-4o\n    aliases: [latest]\n")
+    await tenant.apply(aliased)
+    more = f"policies:\n  - {policy}\nclients:\n  - {{name: fabrikam, policy: wide}}\n"
+    with pytest.raises(SeedError, match=r"seed\.yaml:2.*contoso, fabrikam"):
+        await tenant.apply(more)
+
+
+async def test_a_client_whose_policy_allows_nothing_there_does_not_use_an_upstream(tenant):
+    await tenant.apply(FORWARDING)
+    await tenant.apply(
+        "policies:\n  - {name: none, allowed_models: []}\nclients:\n  - {name: fabrikam, policy: none}\n"
+    )

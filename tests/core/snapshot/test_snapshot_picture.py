@@ -280,3 +280,13 @@ def test_ten_thousand_keys_are_read_and_built(database_url: str):
     snapshot = snapshot_of(database_url)
     assert len(snapshot.keys) == 10_002
     assert snapshot.keys[last.id].caller.policy is snapshot.keys["00000001"].caller.policy
+
+
+def test_unknown_objects_belong_to_the_one_client_that_uses_an_upstream(database_url: str, caplog):
+    write_tenant(database_url)
+    execute(database_url, """UPDATE upstreams SET settings = '{"unknown_objects": "forward"}'""")
+    snapshot = snapshot_of(database_url)
+    assert {snapshot.upstreams["aoai"].unknown_objects_of} == snapshot.clients
+    execute(database_url, "INSERT INTO clients (name) VALUES ('fabrikam')")
+    assert snapshot_of(database_url).upstreams["aoai"].unknown_objects_of is None
+    assert "aoai is used by 2 clients" in caplog.text
