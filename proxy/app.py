@@ -20,7 +20,11 @@ from proxy.health import health
 from proxy.paths import SOCKET, Paths
 from proxy.readiness import Readiness
 from proxy.realtime.entrance import Entrance, refuse
+from proxy.realtime.minting import TokenEndpoint
 
+_MINTS = frozenset(
+    {"realtime.client_secrets.create", "realtime.sessions.create", "realtime.transcription_sessions.create"}
+)
 _MODELS = "/models"  # of which the catalogue answers most
 _DOCS = None  # no interactive documentation on the data plane
 
@@ -71,6 +75,8 @@ class Surface(Router):
 def _application(row: Endpoint, gateway: Gateway) -> Any:
     if row.sends is Sends.SOCKET:
         return Entrance(row, gateway)
+    if row.name in _MINTS:
+        return TokenEndpoint(row, gateway)
     return CallEndpoint(row, gateway)
 
 

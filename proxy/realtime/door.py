@@ -204,7 +204,7 @@ class SocketEndpoint:
         if model is not None:
             route, candidates = routes.route(caller, model, endpoint, now)
             return model, route.model, candidates
-        if asked.transcribes or (grant is not None and grant.session.get("type") == "transcription"):
+        if asked.transcribes or (grant is not None and grant.transcribes):
             return "", "", [routes.place(routes.home(caller), endpoint)]
         raise Refusal(
             400,
@@ -228,7 +228,7 @@ class SocketEndpoint:
         """Connect, let the caller in, and relay."""
         gateway = self._gateway
         assert gateway.realtime is not None
-        transcribes = asked.transcribes or (grant is not None and grant.session.get("type") == "transcription")
+        transcribes = asked.transcribes or (grant is not None and grant.transcribes)
         candidate, upstream, began = await self._connect(asked, candidates, transcribes, own_headers, outcome)
         try:
             inspector = Inspector(gateway, caller, self._endpoint, model, candidate, outcome.admitted_at)
@@ -250,7 +250,9 @@ class SocketEndpoint:
             gateway.realtime.keep(asyncio.current_task())
             shares = Shares(gateway.realtime.ledger, outcome.call, caller)
             session = Session(gateway, receive, send, upstream, inspector, shares, model, candidate)
-            end = await session.run(first)
+            beta_transcription = grant is not None and grant.beta and grant.transcribes
+            kind = "transcription_session.update" if beta_transcription else "session.update"
+            end = await session.run(first, kind)
             outcome.error_code = end.error_code
         finally:
             upstream.transport.abort()

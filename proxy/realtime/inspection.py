@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.snapshot import Caller, Snapshot
 from proxy.addressing import find_named
+from proxy.bodies import JsonBody
 from proxy.caps import check_tools
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal
@@ -61,7 +62,7 @@ class Inspector:
                 self._session(caller, value)
             elif name == "response":
                 self._response(caller, value)
-            await self._objects(caller, event)
+            await self.objects(caller, event.body)
             event.put(name, value)
 
     def first_update(
@@ -140,8 +141,9 @@ class Inspector:
         check_tools_of(caller, response)
         _hold_to_cap(caller, response)
 
-    async def _objects(self, caller: Caller, event: ClientEvent) -> None:
-        named = named_in(self._endpoint, event)
+    async def objects(self, caller: Caller, body: JsonBody) -> None:
+        """Refuses (404) what is not the caller's own."""
+        named = named_in(self._endpoint, body)
         if not named:
             return
         gateway = self._gateway
@@ -161,11 +163,11 @@ def _is_disabled(snapshot: Snapshot, key_id: str) -> bool:
     return snapshot.keys[key_id].disabled
 
 
-def named_in(endpoint: Endpoint, event: ClientEvent) -> dict[str, str]:
+def named_in(endpoint: Endpoint, body: JsonBody) -> dict[str, str]:
     """The objects that an event names: id → field. Items and responses of the session itself are the provider's to know."""
-    if not may_refer(endpoint, event.body.data) and b'"prompt"' not in event.body.data:
+    if not may_refer(endpoint, body.data) and b'"prompt"' not in body.data:
         return {}
-    own = references(endpoint, event.body).own
+    own = references(endpoint, body).own
     return {
         id: field
         for id, field in own.items()

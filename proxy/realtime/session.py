@@ -95,12 +95,13 @@ class Session:
         self._characters = PCM16  # of base64 a token that is said
         self._kept: set[asyncio.Task[None]] = set()
 
-    async def run(self, first: dict[str, Any] | None) -> End:
-        """Relay; `first`: the session that the provider is told before anything else. Both sides are closed afterwards."""
+    async def run(self, first: dict[str, Any] | None, kind: str) -> End:
+        """Relay; `first`: the session that the provider is told before anything else, by an event of a kind. Both sides are
+        closed afterwards."""
         if first is not None:
             self._instructions = len(str(first))
             with contextlib.suppress(ConnectionClosed):
-                await self._upstream.send(event("session.update", session=first))
+                await self._upstream.send(event(kind, session=first))
         loop = asyncio.get_running_loop()
         pumps = [loop.create_task(each) for each in (self._from_caller(), self._from_upstream(), self._watch())]
         end = End(GOING_AWAY, "the gateway is restarting", "gateway_stopped")

@@ -36,6 +36,7 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
     key_id: str  # or an identity's
     expires_at: int  # Unix seconds
     beta: bool  # which dialect its session is written in
+    transcribes: bool  # it makes no responses
     model: str | None
     session: dict[str, Any]
 
