@@ -43,6 +43,7 @@ class Inspector:
         self._candidate = candidate
         self._now = now
         self.output_cap = DEFAULT_OUTPUT  # tokens that a response may have, as the session says
+        self.aloud = True  # responses are said, where they do not ask otherwise
         self.transcriber: tuple[str, Candidate] | None = None  # who writes down what is heard: as asked for, and where
 
     @property
@@ -97,6 +98,11 @@ class Inspector:
         response = event.value("response")
         return _cap_of(response if isinstance(response, dict) else {}) or self.output_cap
 
+    def speaks(self, event: ClientEvent) -> bool:
+        """Whether the response which an event asks for may be said aloud."""
+        response = event.value("response")
+        return _speaks(response if isinstance(response, dict) else {}, otherwise=self.aloud)
+
     def _session(self, caller: Caller, session: dict[str, Any]) -> None:
         model = session.get("model")
         if model is not None:
@@ -115,6 +121,7 @@ class Inspector:
         self._transcription(caller, heard.get("transcription") if isinstance(heard, dict) else None)
         _hold_to_cap(caller, session)
         self.output_cap = _cap_of(session) or self.output_cap
+        self.aloud = _speaks(session, otherwise=self.aloud)
 
     def _transcription(self, caller: Caller, asked: Any) -> None:
         """Give the transcribing model the name that the provider has for it."""
@@ -185,6 +192,14 @@ def check_tools_of(caller: Caller, holder: Mapping[str, Any]) -> None:
 
 def _types(tools: Iterable[Any]) -> list[str]:
     return [str(tool.get("type", "function")) for tool in tools if isinstance(tool, dict)]
+
+
+def _speaks(holder: Mapping[str, Any], *, otherwise: bool) -> bool:
+    for name in ("output_modalities", "modalities"):
+        asked = holder.get(name)
+        if isinstance(asked, list):
+            return "audio" in asked
+    return otherwise
 
 
 def _cap_of(holder: Mapping[str, Any]) -> int:

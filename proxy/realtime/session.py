@@ -29,12 +29,12 @@ from proxy.realtime.events import (
 from proxy.realtime.inspection import Inspector
 from proxy.realtime.limits import CLOSE_WITHIN
 from proxy.realtime.shares import RESPONSE, TRANSCRIPT, Share, Shares
-from proxy.reservation import Amounts
 from proxy.routing import Candidate
 
 if TYPE_CHECKING:
     from proxy.calls import Gateway
 
+_SOUND = frozenset({"audio_input_token", "cached_audio_input_token", "audio_output_token"})
 _LOOK_EVERY = 1.0  # seconds between two looks at whether the caller may still call
 _HEARD_CHARACTERS = 1000  # of base64 are a token of input at most (G.711, 10 tokens a second)
 _KEPT_WITHIN = 5.0  # seconds for what the ledger is being told when a session ends
@@ -89,6 +89,7 @@ class Session:
         self._over: Refusal | None = None  # the budget is spent: it ends when nothing runs
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._context = 0  # tokens that the last response has read and said
+        self._context_sound = 0  # of them
         self._unread = 0  # bytes of text since
         self._unheard = 0  # tokens of sound since
         self._instructions = 0  # bytes of the session's own words
@@ -155,17 +156,24 @@ class Session:
     async def _admit(self, told: ClientEvent) -> None:
         if self._over is not None:
             raise self._over
-        amounts = Amounts(self._input(), self._inspector.response_cap(told))
+        read = self._input()
         most = self._inspector.caller.policy.max_input_tokens
-        if most is not None and amounts.input_tokens > most:
+        if most is not None and read > most:
             raise Refusal(
                 400,
                 "max_input_tokens_exceeded",
-                f"This response would read up to {amounts.input_tokens} tokens, and your policy allows {most} "
+                f"This response would read up to {read} tokens, and your policy allows {most} "
                 "(max_input_tokens). Delete items of the conversation, or begin a new session.",
             )
-        share = await self._shares.admit(RESPONSE, self._model, self._candidate, amounts)
+        share = await self._reserve(self._inspector.response_cap(told), aloud=self._inspector.speaks(told))
         self._asked.append((told.named(), share))
+
+    async def _reserve(self, output: int, *, aloud: bool) -> Share:
+        """A response's share, for the most that it may use: all that is said may be sound. Raises `Refusal`."""
+        sound = self._context_sound + self._unheard
+        units = positive(("audio_input_token", sound), ("audio_output_token", output if aloud else 0))
+        most = Tokens(self._input(), 0, output, 0, units)
+        return await self._shares.admit(RESPONSE, self._model, self._candidate, most)
 
     def _input(self) -> int:
         """The most that a response may read."""
@@ -237,11 +245,11 @@ class Session:
             self._running[response] = _Running(self._asked.popleft()[1])
             return
         # A turn of the provider's own: it heard a pause.
-        amounts = Amounts(self._input(), self._inspector.output_cap)
+        inspector = self._inspector
         try:
             if self._over is not None:
                 raise self._over
-            share: Share | None = await self._shares.admit(RESPONSE, self._model, self._candidate, amounts)
+            share: Share | None = await self._reserve(inspector.output_cap, aloud=inspector.aloud)
         except Refusal as refusal:
             with contextlib.suppress(ConnectionClosed):
                 await self._upstream.send(event("response.cancel", response_id=response))
@@ -259,6 +267,7 @@ class Session:
         share = running.share if running is not None else None
         if usage is not None:
             self._context = usage.tokens.input + usage.tokens.output
+            self._context_sound = sum(count for unit, count in usage.tokens.units if unit in _SOUND)
             self._unread = self._unheard = self._instructions = 0
             if running is None:
                 share = await self._shares.note(RESPONSE, self._model, self._candidate, usage.tokens)

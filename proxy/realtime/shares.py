@@ -22,7 +22,6 @@ from proxy.limits.plan import plan_of
 from proxy.metering import Tokens
 from proxy.metering.tokenizer import Tokenizer
 from proxy.metrics import Metrics
-from proxy.reservation import Amounts
 from proxy.routing import Candidate, RouteTable
 
 _log = logging.getLogger("aduana.realtime")
@@ -61,23 +60,20 @@ class Shares:
         self._session = session
         self._caller = caller
 
-    async def admit(self, endpoint: str, model: str, candidate: Candidate, amounts: Amounts) -> Share:
+    async def admit(self, endpoint: str, model: str, candidate: Candidate, most: Tokens) -> Share:
         """Reserve a share, by the rules now in force; it counts as a request, but not as a live call: its session is one.
 
         Raises `Refusal` (429, 503); what was refused leaves no row.
         """
-        return await self._admit(
-            endpoint, model, candidate, amounts, Tokens(amounts.input_tokens, 0, amounts.output_tokens)
-        )
+        return await self._admit(endpoint, model, candidate, most)
 
     async def note(self, endpoint: str, model: str, candidate: Candidate, used: Tokens) -> Share | None:
         """A share that cannot be refused any more, because it is used already. None: the ledger is full."""
-        amounts = Amounts(used.input, used.output)
         try:
-            return await self._admit(endpoint, model, candidate, amounts, used)
+            return await self._admit(endpoint, model, candidate, used)
         except Refusal:
             try:
-                return await self._admit(endpoint, model, candidate, amounts, used, checked=False)
+                return await self._admit(endpoint, model, candidate, used, checked=False)
             except Refusal as refusal:
                 _log.error("a share of session %s is not in the ledger: %s", self._session.request_id, refusal.code)
                 return None
@@ -126,24 +122,24 @@ class Shares:
         return await self._ledger.tokenizer.count_text(model, texts)
 
     async def _admit(
-        self, endpoint: str, model: str, candidate: Candidate, amounts: Amounts, priced: Tokens, *, checked: bool = True
+        self, endpoint: str, model: str, candidate: Candidate, most: Tokens, *, checked: bool = True
     ) -> Share:
         now = time()
         session = self._session
         call = msgspec.structs.replace(
             session, id=new_event_id(), endpoint=endpoint, requested_model=model, route=candidate.route.model
         )
-        cost, unpriced = _bill(candidate, priced, now)
+        cost, unpriced = _bill(candidate, most, now)
         deadline = monotonic() + self._ledger.patience
         while True:
             plan = self._plan(model, now, checked=checked)
-            claim = Claim(call.id, amounts.input_tokens + amounts.output_tokens, cost, plan)
+            claim = Claim(call.id, most.input + most.output, cost, plan)
             record = Admitted(
                 call,
                 candidate.upstream,
                 candidate.deployment,
-                amounts.input_tokens,
-                amounts.output_tokens,
+                most.input,
+                most.output,
                 cost,
                 unpriced,
                 EventKind.REALTIME,
