@@ -19,6 +19,7 @@ from proxy.errors import Refusal
 from proxy.forms import FormBody
 from proxy.references import may_refer, references
 from proxy.routing import Candidate, RouteTable, check_endpoint
+from proxy.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from proxy.calls import Gateway
@@ -99,7 +100,7 @@ class BatchLines:
     async def _map(self, data: bytes) -> bytes:
         try:
             line, fields = _decode(data), _decode_fields(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise _bad_line(self._number, f"it is not a JSON object with url and body ({error})") from None
         endpoint = endpoint_of(line.url)
         if endpoint is None or line.method != "POST":

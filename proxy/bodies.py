@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from proxy.errors import Refusal
+from proxy.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from proxy.routing.parameters import Parameters
@@ -231,5 +232,5 @@ class JsonBody:
     def _value(name: str, raw: msgspec.Raw) -> Any:
         try:
             return _decode_value(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise Refusal(400, "invalid_json", f"'{name}' cannot be read.", param=name) from None

@@ -24,6 +24,7 @@ from proxy.headers import Headers
 from proxy.objects import CursorUnknown, Objects, OwnersUnavailable
 from proxy.routing import RouteTable
 from proxy.settlement import Outcome
+from proxy.unreadable import UNREADABLE
 from proxy.upstream import UpstreamError
 
 _DEFAULT, _MOST = 20, 100
@@ -149,7 +150,7 @@ class Lists:
             raise upstream_failed(f"http_{status}")
         try:
             return _decode(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise upstream_failed("upstream_bad_answer") from None
 
 

@@ -19,6 +19,7 @@ from proxy.endpoints.table import RETRIEVED
 from proxy.errors import upstream_failed
 from proxy.metering.events import data_of, events
 from proxy.objects import Objects, OwnersUnavailable
+from proxy.unreadable import UNREADABLE
 
 _KNOWN = 20_000  # ids of which one process remembers that they have their owner
 _DEEPEST = 16
@@ -87,7 +88,7 @@ class Making:
         """Of a whole answer. Raises `Refusal` where owners cannot be written down."""
         try:
             answer = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return  # no JSON: nothing is named in it
         await self._claim(self._found(answer), upstream)
 
@@ -112,7 +113,7 @@ class Making:
                 continue
             try:
                 parsed = _decode(data)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 continue
             answer = parsed.get("response", parsed) if isinstance(parsed, dict) else None
             if isinstance(answer, dict) and isinstance(answer.get("id"), str):

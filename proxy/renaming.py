@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from proxy.unreadable import UNREADABLE
+
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -15,7 +17,7 @@ def renamed(body: bytes, model: str) -> bytes:
     try:
         fields = _decode(body)
         changed = _rename(fields, msgspec.Raw(_encode(model)))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return body
     return _encode(fields) if changed else body
 

@@ -15,6 +15,7 @@ from proxy.forwarding import Forwarder
 from proxy.metering.deferred import usage_of_batch_line, usage_of_object
 from proxy.objects import Objects, OwnersUnavailable
 from proxy.routing import RouteTable
+from proxy.unreadable import UNREADABLE
 
 UNREAD = "batch_output_unread"
 """The error code of an event that is a batch's own sum: its lines could not be read."""
@@ -42,7 +43,7 @@ class Batches:
         """What an ended batch used, by model. Raises `NotAccounted`."""
         try:
             batch = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise NotAccounted("the batch cannot be read") from None
         models = await self._models(due, batch.input_file_id)
         endpoint = endpoint_of(batch.endpoint)

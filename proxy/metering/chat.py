@@ -12,6 +12,7 @@ from proxy.metering import Tokens
 from proxy.metering.events import EventSplitter, data_of, events
 from proxy.metering.figures import ABSENT, Units, Usage, under
 from proxy.metering.meters import DONE, GarbledStream, Texts, unless_garbled, without
+from proxy.unreadable import UNREADABLE
 
 
 class _Function(Struct):
@@ -98,7 +99,7 @@ class ChatMeter:
             return event
         try:
             chunk = _decode_chunk(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return unless_garbled(event, data)
         for choice in chunk.choices:
             self._choice(choice)

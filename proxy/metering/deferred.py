@@ -12,6 +12,7 @@ from proxy.metering.figures import ABSENT, Usage, in_batch, milliseconds, positi
 from proxy.metering.requests import Request
 from proxy.metering.tools import is_count
 from proxy.metering.usage import TERMINAL_RUN, Response, usage_of_answer
+from proxy.unreadable import UNREADABLE
 
 _FIRST_ERROR = 400
 
@@ -54,7 +55,7 @@ def usage_of_batch_line(endpoint: Endpoint, line: bytes, request: Request = None
         body = bytes(answer.body)
         tokens = usage_of_answer(endpoint, body, request)
         model = _decode_named(body).model
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return BatchLine(read.custom_id, answer.status_code, model, in_batch(tokens) if tokens is not None else None)
 
@@ -86,7 +87,7 @@ def usage_of_object(kind: str, body: bytes) -> ObjectUsage | None:
     ends, read = _KINDS[kind]
     try:
         found = _decode_object(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if found.status not in ends:
         return ObjectUsage(False) if found.status is not None else None

@@ -187,4 +187,4 @@ def variant(*parts: object) -> str:
 
 
 decode_any = msgspec.json.Decoder().decode
-"""JSON as plain values. Raises `msgspec.DecodeError` or `RecursionError`."""
+"""JSON as plain values. Raises `UNREADABLE`."""

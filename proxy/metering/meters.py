@@ -9,6 +9,7 @@ from msgspec import Raw
 from proxy.metering import Tokens
 from proxy.metering.events import LIMIT, EventSplitter, data_of, events
 from proxy.metering.figures import Units
+from proxy.unreadable import UNREADABLE
 
 DONE = b"[DONE]"
 _encode = msgspec.json.Encoder().encode
@@ -102,11 +103,11 @@ class EventMeter:
             return
         try:
             self._read(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             unless_garbled(event, data)
 
     def _read(self, data: bytes) -> None:
-        """An event's data. Raises `msgspec.DecodeError` where it has another shape than it ought to."""
+        """An event's data. Raises `UNREADABLE` where it has another shape than it ought to."""
 
     def _done(self) -> None:
         """The stream's last mark, where it has one."""
@@ -116,7 +117,7 @@ def unless_garbled(event: bytes, data: bytes) -> bytes:
     """An event of a shape that is not known passes as long as it is a JSON object."""
     try:
         _decode_fields(data)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise GarbledStream from None
     return event
 

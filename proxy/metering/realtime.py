@@ -8,6 +8,7 @@ from msgspec import Struct
 from proxy.metering import Tokens
 from proxy.metering.figures import Usage
 from proxy.metering.usage import TranscriptUsage
+from proxy.unreadable import UNREADABLE
 
 
 class RealtimeUsage(NamedTuple):
@@ -35,7 +36,7 @@ def usage_of_realtime_event(data: bytes | str) -> RealtimeUsage | None:
     """The usage in a server's event (JSON); None where it reports none that can be read."""
     try:
         event = _decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if event.type == "response.done":
         usage = event.response.usage if event.response is not None else None

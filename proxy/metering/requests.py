@@ -9,6 +9,7 @@ import msgspec
 from proxy.endpoints import Endpoint, Metering
 from proxy.metering import Tokens
 from proxy.metering.figures import decode_any, milliseconds, variant
+from proxy.unreadable import UNREADABLE
 
 Request = Mapping[str, Any] | bytes | None
 """A request's fields (of a form: as texts), or its JSON body."""
@@ -42,7 +43,7 @@ def fields_of(request: Request) -> Mapping[str, Any]:
     if isinstance(request, bytes):
         try:
             fields = decode_any(request)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return {}
         return fields if isinstance(fields, dict) else {}
     return request or {}
@@ -54,7 +55,7 @@ def plain(value: Any) -> Any:
         return value
     try:
         return decode_any(value)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from core.units import CACHED_INPUT, INPUT, OUTPUT, UNITS, Part, of_tool
@@ -18,6 +17,7 @@ from proxy.metering.figures import (
     decode_any,
     positive,
 )
+from proxy.unreadable import UNREADABLE
 
 # Whatever is billed apart from tokens is an item whose type ends so.
 _MARKS = (b"search_call", b"interpreter_call", b"generation_call")
@@ -126,7 +126,7 @@ def is_count(value: Any) -> bool:
 def _value(raw: Raw) -> Any:
     try:
         return decode_any(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -12,6 +12,7 @@ from proxy.metering import Tokens
 from proxy.metering.figures import ABSENT, MOST, Usage, milliseconds, positive, under
 from proxy.metering.requests import Request, fields_of, image_unit
 from proxy.metering.tools import svg_units, tool_units
+from proxy.unreadable import UNREADABLE
 
 TERMINAL_RUN = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
 _CHAT = Metering.CHAT
@@ -92,7 +93,7 @@ def is_json(body: bytes) -> bool:
     """Whether an answer that ought to be JSON is any."""
     try:
         _decode_any(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
@@ -106,7 +107,7 @@ def usage_of_answer(endpoint: Endpoint, body: bytes, request: Request = None) ->
         return None
     try:
         return read(body, request)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
@@ -174,7 +175,7 @@ def is_pending(endpoint: Endpoint, body: bytes) -> bool:
         return False
     try:
         state = _decode_state(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     if endpoint.metering is Metering.RUN:
         return state.status is not None and state.status not in TERMINAL_RUN

@@ -35,6 +35,7 @@ from proxy.routing import Candidate, RouteTable, check_endpoint
 from proxy.routing.choice import choose, nobody
 from proxy.settlement import Outcome
 from proxy.targets.signals import asked_wait
+from proxy.unreadable import UNREADABLE
 from proxy.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -352,7 +353,7 @@ def _refusal_of(answer: Answer) -> Refusal:
     try:
         error = msgspec.json.decode(answer.body)["error"]
         message, code, kind = str(error["message"]), str(error.get("code")), str(error.get("type"))
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+    except (*UNREADABLE, KeyError, TypeError, AttributeError):
         return upstream_failed(f"http_{answer.status}")
     if answer.status >= 500 or answer.status < 400:
         return upstream_failed(f"http_{answer.status}")

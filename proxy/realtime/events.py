@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from proxy.bodies import JsonBody
 from proxy.errors import Refusal
+from proxy.unreadable import UNREADABLE
 
 _encode = msgspec.json.Encoder().encode
 
@@ -129,7 +130,7 @@ def read_server_event(data: str) -> ServerEvent | None:
     """None for what cannot be read: it is passed on all the same."""
     try:
         return _decode_server(data)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
@@ -137,7 +138,7 @@ def characters_a_token(session: msgspec.Raw) -> int | None:
     """How much base64 of a session's output audio is one token (20 for a second); None where it says no format."""
     try:
         shown = msgspec.json.decode(session)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if not isinstance(shown, dict):
         return None

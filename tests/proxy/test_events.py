@@ -107,6 +107,10 @@ def test_an_event_of_an_unknown_shape_passes():
     assert stream_meter(CHAT, hide_usage=True).pass_on(odd) == odd
     odd = b'event: response.audio.delta\ndata: {"type":"response.new","delta":{"a":1},"response":7}\n\n'
     assert stream_meter(RESPONSES, hide_usage=False).pass_on(odd) == odd
+    not_utf_8 = b'data: {"choices":[{"index":0,"delta":{"content":"\xff"}}]}\n\n'
+    assert stream_meter(CHAT, hide_usage=True).pass_on(not_utf_8) == not_utf_8
+    not_utf_8 = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"\xff"}\n\n'
+    assert stream_meter(RESPONSES, hide_usage=False).pass_on(not_utf_8) == not_utf_8
 
 
 def test_an_event_without_end_is_too_large():

@@ -44,6 +44,8 @@ def raw(tenant: Stack, data: bytes, *, within: float = 10.0) -> bytes:
         (b'{"model":""}', 400, "invalid_model", "model"),
         (b'{"model":7}', 400, "invalid_model", "model"),
         (b'{"model":{"a":1}}', 400, "invalid_model", "model"),
+        (b'{"model":"gpt-4o\xff"}', 400, "invalid_json", "model"),
+        (b'{"model":"gpt-4o","tools":[{"type":"\xff"}]}', 400, "invalid_json", "tools"),
         (b'{"model":"gpt-4o","stream":1}', 400, "invalid_type", "stream"),
         (b'{"model":"gpt-4o","stream":"true"}', 400, "invalid_type", "stream"),
         (b'{"model":"nope"}', 404, "model_not_found", "model"),
