@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from core.egress import ANYWHERE, AllowedHosts
 from core.secrets import SecretRef, SecretReferenceError
 
 PREFIX = "ADUANA_"
@@ -61,6 +62,7 @@ class Settings:
     drain_timeout: float = 30.0  # seconds for streams in flight after SIGTERM
     upstream_timeouts: Timeouts = Timeouts()
     max_connections: int = 1000  # to one upstream, from one process
+    egress_hosts: AllowedHosts = ANYWHERE  # that upstreams may be at
     ca_bundle: Path | None = None  # a private CA for upstreams and the Entra authority
     lease_seconds: float = 60.0  # a call whose proxy was not heard for so long is an orphan
     redis_timeout: float = 1.0  # seconds before an unanswered Redis counts as lost
@@ -253,6 +255,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "keep_alive_interval": (_seconds, _SECONDS),
     "drain_timeout": (_seconds, _SECONDS),
     "max_connections": (_count, _COUNT),
+    "egress_hosts": (AllowedHosts.parse, "host patterns with commas between them: api.openai.com, *.openai.azure.com"),
     "ca_bundle": (Path, "a file of PEM certificates"),
     "lease_seconds": (_seconds, _SECONDS),
     "redis_timeout": (_seconds, _SECONDS),

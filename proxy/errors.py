@@ -142,6 +142,15 @@ def unknown_model(model: str) -> Refusal:
 
 def upstream_failed(code: str) -> Refusal:
     """No upstream of the route gave an answer; `code` is the last attempt's error."""
+    if code == "egress_refused":
+        return Refusal(
+            502,
+            code,
+            "This gateway may not call the model provider at the address that it has: it is not on the installation's list "
+            "of hosts, or is no address of a provider. Your Aduana administrator finds it in the proxy's log.",
+            kind="upstream_error",
+            should_retry=False,
+        )
     if code.endswith("_timeout"):
         message = f"The model provider did not answer in time ({code}). Try again, or ask for less output."
         return Refusal(504, code, message, kind="upstream_error")

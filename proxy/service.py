@@ -84,6 +84,7 @@ class Service:
             ClientOptions(
                 connect_timeout=settings.upstream_timeouts.connect,
                 max_connections=settings.max_connections,
+                allowed_hosts=settings.egress_hosts,
                 ca_bundle=settings.ca_bundle,
                 environment=environment,
             )

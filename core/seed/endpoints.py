@@ -1,15 +1,18 @@
-"""Which addresses an upstream may have: https anywhere, http only within the machine or a private network."""
+"""Which addresses an upstream may have: https anywhere that the installation allows, http only within the machine or a
+private network."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
+
+from core.egress import ANYWHERE, AllowedHosts
 
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 # Names that no public resolver answers: RFC 6761, RFC 6762, ICANN's .internal, and a cluster's own.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".svc", ".cluster.local")
 
 
-def endpoint_problem(url: str) -> str | None:
+def endpoint_problem(url: str, allowed: AllowedHosts = ANYWHERE) -> str | None:
     """What is wrong with it, to be read after the word `endpoint`; None: nothing."""
     if re.search(r"\s|[\x00-\x20\x7f\\]", url) or not url.isascii():
         return "must be a plain URL without blanks"
@@ -27,6 +30,8 @@ def endpoint_problem(url: str) -> str | None:
     address = _address(host)
     if address is None and not _HOST.fullmatch(host):
         return "has a host name that is not one"
+    if (refused := allowed.problem(host)) is not None:
+        return f"is not to be called: {host} {refused}"
     if parts.scheme == "http" and not _is_private(host, address):
         return "must be https: http is only for this machine and private networks"
     return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core import policies
+from core.egress import ANYWHERE, AllowedHosts
 from core.model_names import STAR
 from core.seed.auth import read_auth
 from core.seed.claims import CLAIMS, read_claim
@@ -124,23 +125,24 @@ def path_of(kind: str, name: tuple[str, ...]) -> str:
     return " ".join(name) if kind in ("budget", "price") else "/".join(name)
 
 
-def read_seed(path: Path) -> SeedFile:
-    """Read a file. What is wrong is in `errors`; raises `OSError` alone."""
+def read_seed(path: Path, allowed: AllowedHosts = ANYWHERE) -> SeedFile:
+    """Read a file. What is wrong is in `errors`; raises `OSError` alone. `allowed`: where upstreams may be."""
     root, found = read_document(path)
-    return _SeedReader(str(path), found).read(root)
+    return _SeedReader(str(path), found, allowed).read(root)
 
 
-def parse_seed(data: bytes, name: str = "seed.yaml") -> SeedFile:
+def parse_seed(data: bytes, name: str = "seed.yaml", allowed: AllowedHosts = ANYWHERE) -> SeedFile:
     """As `read_seed`, from bytes."""
     root, found = parse_document(data, name)
-    return _SeedReader(name, found).read(root)
+    return _SeedReader(name, found, allowed).read(root)
 
 
 class _SeedReader:
     """Walks one document, section by section."""
 
-    def __init__(self, name: str, found: list[Finding]) -> None:
+    def __init__(self, name: str, found: list[Finding], allowed: AllowedHosts) -> None:
         self._findings = Findings(name, found)
+        self._allowed = allowed
         self._gathered = _Gathered()
 
     def read(self, root: Node | None) -> SeedFile:
@@ -204,7 +206,7 @@ class _SeedReader:
 
     def _upstream(self, entry: Entry) -> None:
         provider = entry.choice("provider", PROVIDERS)
-        endpoint = entry.check("endpoint", endpoint_problem)
+        endpoint = entry.check("endpoint", lambda url: endpoint_problem(url, self._allowed))
         api_version = entry.text("api_version")
         if api_version is not None and provider in ("openai", "openai_compatible"):
             self._findings.wrong(entry.place_of("api_version"), f"api_version is for azure_openai, not for {provider}")

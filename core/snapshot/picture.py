@@ -8,9 +8,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
+from core.egress import ANYWHERE, AllowedHosts
 from core.limits import Budget, Family, OnExceeded, Period, Rate, Rules, Scope, ScopeKind
 from core.limits.rules import NOTHING, RATES, UTC, Level, families_of, level_of, together
 from core.model_names import STAR, covers
@@ -54,10 +56,13 @@ _H = TypeVar("_H", KeyRow, IdentityRow)
 _Place = tuple[AppRow, TeamRow, ClientRow]
 
 
-def build(rows: Rows, read_at: float) -> Snapshot:
-    """The snapshot of some rows. Pure but for its log; some tenths of a second for 10,000 keys, so for a thread."""
+def build(rows: Rows, read_at: float, allowed: AllowedHosts = ANYWHERE) -> Snapshot:
+    """The snapshot of some rows; upstreams that are not at an allowed host are left out.
+
+    Pure but for its log; some tenths of a second for 10,000 keys, so for a thread.
+    """
     callers = _Callers(rows)
-    upstreams = {row.id: upstream for row in rows.upstreams if (upstream := _upstream(row, callers)) is not None}
+    upstreams = {row.id: found for row in rows.upstreams if (found := _upstream(row, callers, allowed)) is not None}
     identities = callers.identities()
     prices = prices_of(rows.prices)
     return Snapshot(
@@ -241,13 +246,17 @@ class _Auth(msgspec.Struct, frozen=True):
     none: bool = False
 
 
-def _upstream(row: UpstreamRow, callers: _Callers) -> Upstream | None:
+def _upstream(row: UpstreamRow, callers: _Callers, allowed: AllowedHosts) -> Upstream | None:
     try:
         auth = msgspec.json.decode(row.auth, type=_Auth)
     except msgspec.DecodeError:
         auth = _Auth()
     if (auth.secret_ref is not None) + auth.managed_identity + auth.none != 1:
         _log.error("upstream %s is left out: its auth is none of secret_ref, managed_identity and none", row.name)
+        return None
+    host = urlsplit(row.endpoint).hostname or ""
+    if (refused := allowed.problem(host)) is not None:
+        _log.error("upstream %s is left out: %s %s", row.name, host, refused)
         return None
     settings = _settings(row.settings)
     return Upstream(

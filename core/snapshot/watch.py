@@ -155,7 +155,7 @@ class SnapshotWatcher:
         if unheld := {row.pepper_version for row in rows.keys} - set(self._peppers):
             versions = ", ".join(map(str, sorted(unheld)))
             _log.error("keys made under pepper version %s let nobody in: it is not in ADUANA_PEPPERS", versions)
-        return build(rows, now), encode(rows)
+        return build(rows, now, self._settings.egress_hosts), encode(rows)
 
     def _serve(self, snapshot: Snapshot, confirmed: float) -> None:
         self.current = snapshot
@@ -181,7 +181,7 @@ class SnapshotWatcher:
     async def _start_from_disk(self) -> None:
         try:
             copy = await asyncio.to_thread(disk.read, self._settings.state_dir, self._peppers)
-            snapshot = await asyncio.to_thread(build, copy.rows, copy.confirmed_at)
+            snapshot = await asyncio.to_thread(build, copy.rows, copy.confirmed_at, self._settings.egress_hosts)
         except disk.DiskCopyError as error:
             _log.warning("no snapshot from disk either: %s", error)
             return

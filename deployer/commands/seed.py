@@ -1,15 +1,17 @@
 """`aduana seed`: make the tenant's configuration what a file says, or show what that would change."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deployer.access import DatabaseUrlOption, DataDirOption, Tenant, actor, with_tenant
-from deployer.errors import CommandError
+from deployer.errors import USAGE, CommandError
 from deployer.output import JsonFlag, note, print_json, say
 
 if TYPE_CHECKING:
+    from core.egress import AllowedHosts
     from core.seed.apply import IssuedKey
     from core.seed.document import SeedError
     from core.seed.file import SeedFile
@@ -68,10 +70,22 @@ def read_file(file: Path) -> "SeedFile":
     from core.seed.file import read_seed
 
     try:
-        return read_seed(file)
+        return read_seed(file, _allowed_hosts())
     except OSError as error:
         raise CommandError(
             f"{file} cannot be read", error.strerror or type(error).__name__, "Name an existing seed file.", "no_file"
+        ) from None
+
+
+def _allowed_hosts() -> "AllowedHosts":
+    """Where upstreams may be, as the proxies have it."""
+    from core.egress import AllowedHosts
+
+    try:
+        return AllowedHosts.parse(os.environ.get("ADUANA_EGRESS_HOSTS", ""))
+    except ValueError as error:
+        raise CommandError(
+            "a setting is wrong", f"ADUANA_EGRESS_HOSTS: {error}", "", "settings", exit_code=USAGE
         ) from None
 
 

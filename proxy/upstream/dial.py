@@ -5,8 +5,11 @@ uvloop's `create_connection` tries addresses one after the other, hence this. Th
 
 import asyncio
 import socket
+from collections.abc import Callable
 from itertools import chain, zip_longest
 from typing import Any
+
+from proxy.upstream.errors import EgressRefused
 
 _HEAD_START = 0.25  # seconds that an attempt has before the next address is tried beside it (RFC 8305 §8)
 
@@ -34,15 +37,34 @@ async def _connect(address: _Address) -> socket.socket:
     return sock
 
 
-async def dial(host: str, port: int) -> socket.socket:
-    """Raises `OSError` (the first attempt's, where several failed). The caller bounds the time."""
+async def dial(host: str, port: int, problem: Callable[[str], str | None] | None = None) -> socket.socket:
+    """Raises `OSError` (the first attempt's, where several failed). The caller bounds the time.
+
+    `problem` says of an address why it is not to be connected to; with no other left, that is raised as `EgressRefused`.
+    """
     loop = asyncio.get_running_loop()
     addresses: list[Any] = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if not addresses:
         raise OSError("the name has no address")
+    if problem is not None:
+        addresses = _allowed(host, addresses, problem)
     if len(addresses) == 1:
         return await _connect(addresses[0])
     return await _race(_alternating(addresses))
+
+
+def _allowed(host: str, addresses: list[Any], problem: Callable[[str], str | None]) -> list[Any]:
+    refused = ""
+    allowed = []
+    for address in addresses:
+        where = address[4][0]
+        if (why := problem(where)) is None:
+            allowed.append(address)
+        else:
+            refused = f"{host} is {where}, {why}" if where != host else f"{host} is {why}"
+    if not allowed:
+        raise EgressRefused(refused)
+    return allowed
 
 
 async def _race(addresses: list[_Address]) -> socket.socket:

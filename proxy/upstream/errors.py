@@ -43,6 +43,12 @@ class TlsFailed(_NotSent):
     code = "upstream_tls_failed"
 
 
+class EgressRefused(_NotSent):
+    """The installation does not let calls go there: the host is not on its list, or the address is no upstream's."""
+
+    code = "egress_refused"
+
+
 class ConnectionsExhausted(_NotSent):
     """All connections that this upstream is allowed were busy for longer than the connect timeout."""
 

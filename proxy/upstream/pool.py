@@ -1,18 +1,29 @@
 """The connections to one origin: the most recently used idle one first, a limit, and a queue in order of arrival."""
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.egress import address_problem
 from proxy.upstream.connection import Connection
 from proxy.upstream.dial import dial
 from proxy.upstream.egress import EgressProxy
-from proxy.upstream.errors import ConnectFailed, ConnectionsExhausted, ConnectTimedOut, CutShort, TlsFailed
+from proxy.upstream.errors import (
+    ConnectFailed,
+    ConnectionsExhausted,
+    ConnectTimedOut,
+    CutShort,
+    EgressRefused,
+    TlsFailed,
+)
 from proxy.upstream.options import ClientOptions
 from proxy.upstream.origin import Origin
 from proxy.upstream.tunnel import open_tunnel
+
+_log = logging.getLogger("aduana.upstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +170,16 @@ class Pool:
     async def _open(self) -> Connection:
         origin, proxy = self.origin, self._proxy
         try:
-            sock = await dial(origin.host, origin.port) if proxy is None else await dial(proxy.host, proxy.port)
+            refused = self.options.allowed_hosts.problem(origin.host)
+            if refused is not None:
+                raise EgressRefused(f"{origin.host} {refused}")
+            if proxy is None:
+                sock = await dial(origin.host, origin.port, address_problem)
+            else:  # it resolves the name
+                sock = await dial(proxy.host, proxy.port)
+        except EgressRefused as error:
+            _log.warning("upstream %s is not called: %s", origin, error.message)
+            raise
         except (OSError, UnicodeError) as error:  # UnicodeError: a label that IDNA does not know
             raise ConnectFailed(f"cannot connect to {self._place}: {_reason(error)}") from None
         tls = origin.scheme == "https"

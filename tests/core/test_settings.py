@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from core.egress import AllowedHosts
 from core.settings import VARIABLES, Settings, SettingsError, Timeouts
 
 URL = {"ADUANA_DATABASE_URL": "postgresql://aduana@db/aduana"}
@@ -41,6 +42,7 @@ def test_every_variable_sets_its_field():
         "ADUANA_ANSWER_TIMEOUT": "7",
         "ADUANA_IDLE_TIMEOUT": "8",
         "ADUANA_MAX_CONNECTIONS": "9",
+        "ADUANA_EGRESS_HOSTS": "*.openai.azure.com, api.openai.com",
         "ADUANA_CA_BUNDLE": "/ca.pem",
         "ADUANA_LEASE_SECONDS": "10",
         "ADUANA_REDIS_TIMEOUT": "0.25",
@@ -75,6 +77,7 @@ def test_every_variable_sets_its_field():
         drain_timeout=4.0,
         upstream_timeouts=Timeouts(connect=5.5, first_byte=6.0, answer=7.0, idle=8.0),
         max_connections=9,
+        egress_hosts=AllowedHosts(("*.openai.azure.com", "api.openai.com")),
         ca_bundle=Path("/ca.pem"),
         lease_seconds=10.0,
         redis_timeout=0.25,
@@ -183,7 +186,7 @@ def test_the_documented_settings_are_those_there_are_with_their_defaults():
 def _shown(default: object, required: bool) -> str:
     if required:
         return "(must be set)"
-    if default is None or default in ({}, ()):
+    if default is None or default in ({}, (), AllowedHosts()):
         return "–"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

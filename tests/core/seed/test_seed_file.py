@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.egress import AllowedHosts
 from core.seed.file import KEYS, parse_seed, read_seed
 
 EXAMPLE = Path(__file__).parent / "design_example.yaml"
@@ -200,6 +201,25 @@ def test_a_secret_pasted_for_a_reference_is_not_repeated():
 )
 def test_http_is_for_this_machine_and_private_networks(endpoint):
     assert errors(upstream(endpoint=f'"{endpoint}"')) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("https://evil.example", "evil.example is not on the installation's list (ADUANA_EGRESS_HOSTS)"),
+        ("http://169.254.169.254/metadata", "is a link-local address"),
+        ("http://[fe80::1]", "is a link-local address"),
+        ("https://168.63.129.16", "is Azure's platform address"),
+        ("https://2852039166", "is an address in an odd spelling"),
+        ("https://0xa9.0xfe.0xa9.0xfe", "is an address in an odd spelling"),
+        ("https://metadata.google.internal", "is a metadata service"),
+    ],
+)
+def test_an_endpoint_that_is_never_called_is_named_with_its_line(endpoint, problem):
+    allowed = AllowedHosts.parse("*.openai.azure.com")
+    (error,) = parse_seed(upstream(endpoint=f'"{endpoint}"').encode(), allowed=allowed).errors
+    assert error.place.line == 5 and problem in str(error)
+    assert parse_seed(upstream().encode(), allowed=allowed).errors == ()
 
 
 def test_an_endpoint_is_kept_without_a_slash_at_its_end():

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from core import keys
+from core.egress import AllowedHosts
 from core.prices import GRAIN, Price, price_at
 from core.snapshot import Snapshot, UpstreamIdentity
 from core.snapshot.picture import build
@@ -148,6 +149,28 @@ def test_an_upstream_that_this_version_cannot_sign_in_to_is_left_out(database_ur
     snapshot = snapshot_of(database_url)
     assert ("aoai" in snapshot.upstreams) is known
     assert len(snapshot.routes["gpt-4o"].targets) == int(known)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allowed", "known"),
+    [
+        ("https://contoso.openai.azure.com/base", "", True),
+        ("https://contoso.openai.azure.com/base", "*.openai.azure.com", True),
+        ("https://contoso.openai.azure.com/base", "api.openai.com", False),
+        ("http://169.254.169.254", "", False),
+        ("http://[::ffff:169.254.169.254]:8080", "", False),
+        ("http://2852039166", "", False),
+    ],
+)
+def test_an_upstream_at_a_host_that_is_not_allowed_is_left_out_and_named(
+    database_url, caplog, endpoint, allowed, known
+):
+    write_tenant(database_url)
+    execute(database_url, "UPDATE upstreams SET endpoint = %(endpoint)s", endpoint=endpoint)
+    with psycopg.connect(database_url) as connection:
+        snapshot = build(read_rows(connection), 1.0, AllowedHosts.parse(allowed))
+    assert ("aoai" in snapshot.upstreams) is known
+    assert ("upstream aoai is left out" in caplog.text) is not known
 
 
 def test_an_upstreams_identity_has_the_public_clouds_audience_where_none_is_given(database_url: str):

@@ -91,3 +91,12 @@ def test_the_program_seeds_by_a_reference_to_the_url(aduana, seed_file, database
     )
     assert (told.returncode, told.stderr) == (0, "")
     assert json.loads(told.stdout)["created"] == 7
+
+
+def test_an_upstream_that_the_installation_does_not_allow_is_refused(aduana, seed_file, monkeypatch):
+    monkeypatch.setenv("ADUANA_EGRESS_HOSTS", "*.openai.azure.com")
+    answer = aduana("seed", str(seed_file))
+    assert answer.code == 1
+    assert "127.0.0.1 is not on the installation's list (ADUANA_EGRESS_HOSTS)" in answer.err
+    monkeypatch.setenv("ADUANA_EGRESS_HOSTS", "https://openai.azure.com")
+    assert aduana("seed", str(seed_file)).code == 2
