@@ -117,7 +117,7 @@ class Service:
                 self._credentials,
                 Ledger(
                     ledger,
-                    lambda: self._gateway.route_table(),
+                    lambda: self._gateway.routes,
                     self._tokenizer,
                     self.metrics,
                     settings.redis_timeout,

@@ -35,7 +35,7 @@ class Ledger:
     """What shares are written with. One a process."""
 
     log: LedgerLog
-    routes: Callable[[], RouteTable]
+    routes: Callable[[], RouteTable | None]  # of the snapshot in force
     tokenizer: Tokenizer
     metrics: Metrics
     patience: float  # seconds that an admission waits for an answer
@@ -159,7 +159,8 @@ class Shares:
         return Share(call, claim, candidate, now, monotonic())
 
     def _plan(self, model: str, now: float, *, checked: bool) -> Plan:
-        caller = self._ledger.routes().snapshot.caller(self._caller.key_id) or self._caller
+        routes = self._ledger.routes()
+        caller = (routes.snapshot.caller(self._caller.key_id) if routes is not None else None) or self._caller
         plan = plan_of(replace(caller, rules=_without_live_calls(caller.rules)), model, now)
         return plan if checked else replace(plan, checks=(), encoded=_NO_CHECKS, told=(), downshifts=False)
 

@@ -29,8 +29,9 @@ PRICES = {
 
 
 def seed_text(
-    simulator: str, *, policy: dict[str, Any], budgets: list[dict[str, Any]], upstream: dict[str, Any]
+    simulator: str, *, policy: dict[str, Any], budgets: list[dict[str, Any]], upstream: dict[str, Any], gone: str | None
 ) -> str:
+    first = [{"upstream": "gone", "deployment": "gone", "priority": 0}] if gone is not None else []
     apps = {
         "research": [{"name": "talker", "keys": [{"name": "prod", "secret_ref": "env:KEY"}]}],
         "sales": [{"name": "other", "keys": [{"name": "prod", "secret_ref": "env:OTHER_KEY"}]}],
@@ -38,10 +39,15 @@ def seed_text(
     return json.dumps(
         {
             "upstreams": [
-                {"name": "sim", "provider": "openai", "endpoint": simulator, "auth": {"none": True}, **upstream}
+                {"name": "sim", "provider": "openai", "endpoint": simulator, "auth": {"none": True}, **upstream},
+                *({"name": "gone", "provider": "openai", "endpoint": gone, "auth": {"none": True}} for _ in first),
             ],
             "routes": [
-                {"model": model, "targets": [{"upstream": "sim", "deployment": model}]} for model in (*PRICES, "gpt-4o")
+                {
+                    "model": model,
+                    "targets": [*first, {"upstream": "sim", "deployment": model, "priority": 1}],
+                }
+                for model in (*PRICES, "gpt-4o")
             ],
             "policies": [{"name": "talking", "unpriced_models": "allow", **policy}],
             "clients": [
@@ -70,9 +76,15 @@ class Estate:
         self.other_key = generate().text
 
     def seed(
-        self, *, budgets: list[dict[str, Any]] | None = None, upstream: dict[str, Any] | None = None, **policy: Any
+        self,
+        *,
+        budgets: list[dict[str, Any]] | None = None,
+        upstream: dict[str, Any] | None = None,
+        gone: str | None = None,
+        **policy: Any,
     ) -> None:
-        text = seed_text(self.simulator.url, policy=policy, budgets=budgets or [], upstream=upstream or {})
+        """`gone`: the address of an upstream that is asked before the simulator."""
+        text = seed_text(self.simulator.url, policy=policy, budgets=budgets or [], upstream=upstream or {}, gone=gone)
         self.stack.seed(text, OTHER_KEY=self.other_key)
 
     def start(self, **seeded: Any) -> None:

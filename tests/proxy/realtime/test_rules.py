@@ -52,7 +52,11 @@ def test_a_policys_tools_models_and_caps_hold_within_a_session(estate: Estate) -
     assert "mine-" not in went_on
 
 
-def test_a_rate_that_is_reached_refuses_a_response_and_the_session_goes_on(estate: Estate) -> None:
+@pytest.mark.parametrize("redis", [True, False], ids=["Redis", "memory"])
+def test_a_rate_that_is_reached_refuses_a_response_and_the_session_goes_on(
+    new_stack: NewStack, fresh_simulator: Simulator, redis: bool
+) -> None:
+    estate = Estate(new_stack(redis=redis), fresh_simulator)
     estate.start(tokens_per_minute=10_000, max_concurrent_requests=1)
     with estate.socket() as socket:
         told(socket, IN_TEXT, last="session.updated")
@@ -60,6 +64,7 @@ def test_a_rate_that_is_reached_refuses_a_response_and_the_session_goes_on(estat
         error = told(socket, {"type": "response.create", "response": {"max_output_tokens": 9_999}})[-1]
         again = told(socket, {"type": "response.create", "response": {"max_output_tokens": 50}})[-1]
 
+    assert len(estate.shares(estate.session_row(request_id(socket))["id"], 2)) == 2
     assert (error["type"], error["error"]["code"]) == ("error", "rate_limit_exceeded")
     assert again["type"] == "response.done"
 
