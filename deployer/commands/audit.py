@@ -43,7 +43,9 @@ Examples:
 
 def _list(
     limit: int = typer.Option(50, "--limit", min=1, max=1000, help="So many at most."),
-    before_seq: int | None = typer.Option(None, "--before-seq", metavar="SEQ", help="Only those before this number."),
+    before_seq: int | None = typer.Option(
+        None, "--before-seq", metavar="SEQ", min=1, max=2**63 - 1, help="Only those before this number."
+    ),
     entity: str | None = typer.Option(None, "--entity", metavar="KIND", help="Such as api_key, policy or secret."),
     name: str | None = typer.Option(None, "--name", metavar="NAME", help="Of the entity, as the list shows it."),
     database_url: str | None = DatabaseUrlOption,

@@ -175,6 +175,7 @@ def test_the_audit_log_is_listed_newest_first_in_pages(seeded):
     rest = seeded("audit", "list", "--before-seq", "4", "--limit", "4", "--json").json
     assert [event["seq"] for event in rest["events"]] == [3, 2, 1] and rest["next_before_seq"] is None
     assert "contoso/research/chatbot/prod" in seeded("audit", "list").out
+    assert seeded("audit", "list", "--before-seq", "9" * 20).code == 2
 
 
 def test_a_whole_audit_log_verifies_and_names_its_end(seeded):
