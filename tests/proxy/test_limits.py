@@ -83,13 +83,25 @@ def test_a_limit_per_minute_answers_as_openai_does(serve, redis):
     assert int(answers[3].headers["retry-after"]) == -(-milliseconds // 1000)
 
 
-def test_the_sdk_maps_a_limit_and_a_budget_to_its_exception(serve):
-    stack = serve(seeded={"requests_per_minute": 1})
-    with openai.OpenAI(base_url=f"{stack.url}/v1", api_key=stack.key, max_retries=0) as client:
-        client.chat.completions.create(**BODY)
-        with pytest.raises(openai.RateLimitError) as limited:
+@pytest.mark.parametrize(
+    ("seeded", "code"),
+    [
+        ({"requests_per_minute": 1}, "rate_limit_exceeded"),
+        ({"budgets": [a_budget("0.0005", scope="client:contoso", period="total")]}, "insufficient_quota"),
+    ],
+    ids=["limit", "budget"],
+)
+def test_the_sdk_maps_a_limit_and_a_budget_to_its_exception(serve, seeded, code):
+    stack = serve(seeded=seeded)
+    with stack.http() as http:
+        first_answer(http)
+    with (
+        openai.OpenAI(base_url=f"{stack.url}/v1", api_key=stack.key, max_retries=0) as client,
+        pytest.raises(openai.RateLimitError) as limited,
+    ):
+        for _ in range(20):
             client.chat.completions.create(**BODY)
-    assert limited.value.code == "rate_limit_exceeded"
+    assert limited.value.code == code
 
 
 @pytest.mark.parametrize("redis", [True, False], ids=["redis", "memory"])
@@ -141,6 +153,18 @@ def test_a_spent_budget_sends_calls_to_the_cheaper_model_and_says_so(serve):
     assert (shifted.status_code, shifted.headers["x-aduana-model"]) == (200, "gpt-4o-mini")
     row = stack.row(shifted.headers["x-request-id"])
     assert (row["requested_model"], row["route"], row["deployment"]) == ("gpt-4o", "gpt-4o-mini", "gpt-4o-mini")
+
+
+def test_a_spent_budget_throttles_to_the_limits_it_names_and_says_so(serve):
+    throttle = {"requests_per_minute": 1}
+    stack = serve(seeded={"budgets": [a_budget("0.0005", on_exceeded="throttle", throttle=throttle)]})
+    with stack.http() as http:
+        first_answer(http)
+        refused = eventually("it is throttled", lambda: (answer := ask(http)).status_code == 429 and answer)
+    error = refused.json()["error"]
+    assert error["code"] == "rate_limit_exceeded" and 0 < int(refused.headers["retry-after"]) <= 60
+    for part in ("requests_per_minute", "Limit 1", "the monthly budget of team contoso/research is spent"):
+        assert part in error["message"]
 
 
 def test_a_call_in_flight_holds_its_place_until_it_ends(serve):
@@ -195,7 +219,7 @@ def test_what_a_policy_forbids_names_the_rule(serve, policy, body, status, code)
 
 
 @pytest.mark.parametrize(("asked", "field"), [({"max_tokens": 500}, "max_tokens"), ({}, "max_completion_tokens")])
-def test_a_cap_lowers_what_is_asked_for_and_sets_what_is_not(serve, simulator, asked, field):
+def test_a_cap_lowers_what_is_asked_for_and_sets_what_is_not(serve, fresh_simulator, asked, field):
     stack = serve(seeded={"max_output_tokens": 7})
     body = {name: value for name, value in BODY.items() if name != "max_tokens"}
     with stack.http() as http:
@@ -205,6 +229,8 @@ def test_a_cap_lowers_what_is_asked_for_and_sets_what_is_not(serve, simulator, a
         )
     assert answer.json()["usage"]["completion_tokens"] == 7
     assert answer.json()["choices"][0]["finish_reason"] == "length"
+    [seen] = fresh_simulator.requests(finished=1)
+    assert {name: value for name, value in seen["body"].items() if name.startswith("max_")} == {field: 7}
 
 
 # ── Under load ──────────────────────────────────────────────────────────────────────────────────────────────────────
