@@ -87,7 +87,7 @@ class Accounting:
                     found = await table.claim_at(connection, path, self._lease)
                 for due in found:
                     await self._account(store, routes, due)
-        except (StoreUnavailable, psycopg.Error, TimeoutError) as error:
+        except Exception as error:  # a deletion does not fail for it
             _log.warning("%s is deleted before it could be accounted for: %s", path, type(error).__name__)
 
     async def _once(self, store: Store) -> bool:
@@ -115,8 +115,6 @@ class Accounting:
             await self._account(store, routes, due)
         except (StoreUnavailable, psycopg.Error) as error:  # the claim runs out, and it is asked for again
             _log.warning("%s %s waits for Postgres: %s", due.kind, due.object_id, type(error).__name__)
-        except Exception:
-            _log.exception("%s %s could not be accounted for", due.kind, due.object_id)
         finally:
             self._held.pop(due.object_id, None)
 
@@ -131,9 +129,16 @@ class Accounting:
         except Gone:
             shares, problem = [], _DELETED
             _log.warning("%s %s: %s", due.kind, due.object_id, problem)
-        except (NotAccounted, LedgerError) as error:
+        except Exception as error:
+            if isinstance(error, StoreUnavailable | psycopg.Error):
+                raise
+            if isinstance(error, NotAccounted | LedgerError):
+                problem = str(error)
+            else:  # a fault of ours: one object must not be asked for in a circle, nor stop the others
+                problem = f"the gateway failed ({type(error).__name__}); its log says where"
+                _log.exception("%s %s could not be accounted for", due.kind, due.object_id)
             async with store.transaction() as connection:
-                await table.put_off(connection, due.object_id, pause(due.kind, age, failed=True), str(error))
+                await table.put_off(connection, due.object_id, pause(due.kind, age, failed=True), problem)
             return
         async with store.transaction() as connection:
             if shares is None:

@@ -51,28 +51,47 @@ async def lines_of(forwarder: Forwarder, routes: RouteTable, upstream: str, file
                 raise Gone
             if response.status >= 300:
                 raise NotAccounted(f"upstream {upstream} answered {response.status} for a batch's file")
-            rest, skipping = bytearray(), False
+            splitter = LineSplitter(_LONGEST_LINE)
             while piece := await response.receive():
-                *whole, last = piece.split(b"\n")
-                for part in whole:
-                    if skipping:
-                        yield TOO_LONG
-                    elif (line := bytes(rest) + part).strip():
-                        yield line
-                    rest.clear()
-                    skipping = False
-                rest += last
-                if len(rest) > _LONGEST_LINE:
-                    rest.clear()
-                    skipping = True
-            if skipping:
-                yield TOO_LONG
-            elif rest.strip():
-                yield bytes(rest)
+                for line in splitter.feed(piece):
+                    yield line
+            for line in splitter.feed(b"\n"):
+                yield line
         finally:
             response.close()
     except (CredentialUnavailable, UpstreamError) as error:
         raise NotAccounted(_why(upstream, error)) from None
+
+
+class LineSplitter:
+    """Cuts a file's pieces into lines. Holds one unfinished line of `longest` bytes at most."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._rest = bytearray()
+        self._too_long = False
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The lines that end here and are not empty; `TOO_LONG` for each that is."""
+        *ends, rest = piece.split(b"\n")
+        found = []
+        for end in ends:
+            self._take(end)
+            line = TOO_LONG if self._too_long else bytes(self._rest)
+            if self._too_long or line.strip():
+                found.append(line)
+            self._rest.clear()
+            self._too_long = False
+        self._take(rest)
+        return found
+
+    def _take(self, part: bytes) -> None:
+        if len(self._rest) + len(part) > self._longest:
+            self._too_long = True
+        if self._too_long:
+            self._rest.clear()
+        else:
+            self._rest += part
 
 
 def _place(routes: RouteTable, upstream: str, row: Endpoint) -> Candidate:

@@ -58,7 +58,7 @@ class Batches:
                     number += 1
                     if number % _AT_ONCE == 0:
                         await asyncio.sleep(0)
-                    read = usage_of_batch_line(endpoint, line) if line is not TOO_LONG else None
+                    read = usage_of_batch_line(endpoint, line) if line != TOO_LONG else None
                     if read is None:
                         shares.add(None, None)
                     elif read.tokens is None or any(read.tokens[:4]) or read.tokens.units:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.prices import GRAIN, Price
 from proxy.bodies import JsonBody
 from proxy.endpoints.table import ENDPOINTS
 from proxy.metering.tokenizer import _count_request
-from proxy.reservation import reserve
+from proxy.reservation import Lines, reserve, reserve_other
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES = (
@@ -86,3 +87,59 @@ def test_a_part_whose_name_is_escaped_is_found():
 def test_what_only_the_provider_sees_is_reserved(body):
     assert amounts(RESPONSES, input="a", **body).beyond_text == 8192
     assert amounts(RESPONSES, input="a", tools=[{"type": "function", "name": "f"}]).beyond_text == 0
+
+
+# ── What generates no text, and what ends later ─────────────────────────────────────────────────────────────────────────
+
+
+def other(name, lines=None, **fields):
+    return reserve_other(BY_NAME[name], JsonBody(json.dumps({"model": "m", **fields}).encode()), lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "tokens", "units"),
+    [
+        (
+            "images.generate",
+            {"prompt": "a quay", "n": 2, "size": "1024x1792", "quality": "hd"},
+            (6, 12_480),
+            {"image:1024x1792/hd": 2},
+        ),
+        ("images.generate", {"prompt": "a"}, (1, 6240), {"image:1024x1024/standard": 1}),
+        ("audio.speech", {"input": "Grüße"}, (7, 10), {"character": 5, "audio_output_token": 10}),
+        ("audio.speech", {"input": ["no", "text"], "instructions": 7}, None, None),
+        (
+            "videos.create",
+            {"prompt": "a", "seconds": "8", "size": "1280x720"},
+            (0, 0),
+            {"video_millisecond:1280x720": 8000},
+        ),
+        ("videos.create", {"prompt": "a", "seconds": "long"}, (0, 0), {"video_millisecond:720x1280": 12_000}),
+        ("fine_tuning.jobs.create", {"training_file": "file-1"}, (0, 0), {}),
+        ("threads.runs.create", {"assistant_id": "asst_1"}, (0, 0), {}),
+    ],
+)
+def test_what_is_no_text_is_reserved_in_its_units(name, fields, tokens, units):
+    found = other(name, **fields)
+    if tokens is not None:
+        assert (found.input_tokens, found.output_tokens) == tokens
+        assert dict(found.units) == units
+
+
+def test_a_batch_reserves_its_lines_at_batch_prices():
+    found = other("batches.create", Lines(1000, 2000, ()), input_file_id="file-1")
+    assert (found.input_tokens, found.output_tokens, found.fixed) == (1000, 2000, True)
+    half = Price(0, 1_000_000, 1_000_000, 2_000_000)
+    price = Price(0, 2_000_000, 2_000_000, 4_000_000, tiers={"batch": half})
+    assert price.bill(found) == (1000 + 4000, False)
+
+
+@pytest.mark.parametrize(
+    ("price", "cost"),
+    [
+        (Price(0, 0, 0, 0, units={"image": 40 * GRAIN}, sells_tokens=False), 80),  # by the image
+        (Price(0, 0, 0, 1_000_000), 12_480),  # by the token: images as text
+    ],
+)
+def test_a_models_own_way_of_being_sold_decides_what_images_reserve(price, cost):
+    assert price.bill(other("images.generate", prompt="a", n=2))[0] == cost
