@@ -30,6 +30,7 @@ _ASKED_FOR_USAGE = frozenset({Metering.CHAT, Metering.COMPLETIONS})
 # Answers that another target may do better: it is overloaded, broken, or does not take our credential. 409 and the other
 # 4xx are the caller's. Of what creates, only what was refused unread.
 _REFUSED_UNREAD = frozenset({401, 403, 429})
+_OWN = (b"user-agent", b"aduana")  # the gateway asks, and no caller
 _LEAST_LEFT = 0.1  # seconds of the caller's patience without which no attempt is begun
 
 
@@ -196,7 +197,7 @@ class Forwarder:
             candidate.origin,
             method=b"GET",
             target=target,
-            headers=credential,
+            headers=(_OWN, *credential),
             first_byte_timeout=candidate.timeouts.first_byte,
             answer_timeout=candidate.timeouts.answer,
             idle_timeout=candidate.timeouts.idle,

@@ -113,6 +113,11 @@ class Estate:
             )
         return openai.OpenAI(base_url=self.stack.url + surface, api_key=self.keys[caller], max_retries=0)
 
+    def asked(self) -> list[dict[str, Any]]:
+        """What callers' calls were sent on as, oldest first by simulator; not what the gateway asks for itself."""
+        every = [request for simulator in self.simulators.values() for request in simulator.requests()]
+        return [request for request in every if ["user-agent", "aduana"] not in request["headers"]]
+
     def home_of(self, object_id: str) -> str:
         """Which simulator has an object."""
         path = _PATHS[re.split("[-_]", object_id)[0]]
