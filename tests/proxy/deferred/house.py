@@ -56,6 +56,9 @@ class House:
         self.stack.seed(seed_text(self.simulator.url, **seed))
         self.stack.start_proxy()
         self.stack.start_writer()
+        # The first calls may find the gate closed while the machine is busy.
+        with self.stack.http() as http:
+            eventually("a call is admitted", lambda: http.get("/v1/files").status_code == 200)
 
     def known(self, object_id: str) -> dict[str, Any]:
         """What is to be accounted for of an object, as soon as the writer has brought it in."""
