@@ -2,16 +2,76 @@
 
 from collections.abc import Mapping
 
-SIMULATED = ("gpt-4o", "gpt-4o-mini", "o3-mini", "text-embedding-3-small", "gpt-3.5-turbo-instruct")
+SIMULATED = (
+    "gpt-4o",
+    "gpt-4o-mini",
+    "o3-mini",
+    "text-embedding-3-small",
+    "gpt-3.5-turbo-instruct",
+    "gpt-image-1",
+    "dall-e-3",
+    "gpt-4o-mini-tts",
+    "tts-1",
+    "gpt-4o-transcribe",
+    "whisper-1",
+    "omni-moderation-latest",
+    "gpt-realtime",
+    "sora-2",
+)
 REAL = ("gpt-4o", "gpt-4o-mini", "o3-mini", "text-embedding-3-small")
 
-# Published list prices in USD a million tokens: input, cached input, output; since when.
-_PRICES: Mapping[str, tuple[str, str | None, str, str]] = {
-    "gpt-4o": ("2.50", "1.25", "10.00", "2024-10-01"),
-    "gpt-4o-mini": ("0.15", "0.075", "0.60", "2024-10-01"),
-    "o3-mini": ("1.10", "0.55", "4.40", "2025-01-31"),
-    "text-embedding-3-small": ("0.02", None, "0", "2024-01-25"),
-    "gpt-3.5-turbo-instruct": ("1.50", None, "2.00", "2023-09-18"),
+# Published list prices in USD, as the seed file says them; since when.
+_PRICES: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "gpt-4o": (
+        {"input_per_million": "2.50", "cached_input_per_million": "1.25", "output_per_million": "10.00"},
+        "2024-10-01",
+    ),
+    "gpt-4o-mini": (
+        {"input_per_million": "0.15", "cached_input_per_million": "0.075", "output_per_million": "0.60"},
+        "2024-10-01",
+    ),
+    "o3-mini": (
+        {"input_per_million": "1.10", "cached_input_per_million": "0.55", "output_per_million": "4.40"},
+        "2025-01-31",
+    ),
+    "text-embedding-3-small": ({"input_per_million": "0.02", "output_per_million": "0"}, "2024-01-25"),
+    "gpt-3.5-turbo-instruct": ({"input_per_million": "1.50", "output_per_million": "2.00"}, "2023-09-18"),
+    "gpt-image-1": (
+        {
+            "input_per_million": "5.00",
+            "cached_input_per_million": "1.25",
+            "output_per_million": "40.00",
+            "image_input_per_million": "10.00",
+            "cached_image_input_per_million": "2.50",
+        },
+        "2025-04-23",
+    ),
+    "dall-e-3": ({"images": "0.04"}, "2023-11-06"),
+    # Of speech that is not streamed no answer says the tokens: then its text is billed, at what its sound costs about.
+    "gpt-4o-mini-tts": (
+        {"input_per_million": "0.60", "output_per_million": "12.00", "characters_per_million": "15.00"},
+        "2025-03-20",
+    ),
+    "tts-1": ({"characters_per_million": "15.00"}, "2023-11-06"),
+    "gpt-4o-transcribe": (
+        {"input_per_million": "2.50", "audio_input_per_million": "6.00", "output_per_million": "10.00"},
+        "2025-03-20",
+    ),
+    # Of a translation nobody says how long it was: a minute's price.
+    "whisper-1": ({"audio_per_minute": "0.006", "audio_file": "0.006"}, "2023-03-01"),
+    "omni-moderation-latest": ({"input_per_million": "0", "output_per_million": "0"}, "2024-09-26"),
+    "gpt-realtime": (
+        {
+            "input_per_million": "4.00",
+            "cached_input_per_million": "0.40",
+            "output_per_million": "16.00",
+            "audio_input_per_million": "32.00",
+            "cached_audio_input_per_million": "0.40",
+            "audio_output_per_million": "64.00",
+        },
+        "2025-08-28",
+    ),
+    "sora-2": ({"video_per_second": "0.10"}, "2025-10-06"),
 }
 
 
@@ -82,12 +142,9 @@ def _route(model: str, upstream: str, deployment: str) -> str:
 
 
 def _price(provider: str, model: str) -> str:
-    input, cached, output, since = _PRICES[model]
-    cached_part = f'cached_input_per_million: "{cached}", ' if cached is not None else ""
-    return (
-        f'  - {{provider: {provider}, model: {model}, input_per_million: "{input}", {cached_part}'
-        f'output_per_million: "{output}", effective_from: {since}}}'
-    )
+    amounts, since = _PRICES[model]
+    said = ", ".join(f'{name}: "{amount}"' for name, amount in amounts.items())
+    return f"  - {{provider: {provider}, model: {model}, {said}, effective_from: {since}}}"
 
 
 def _quoted(text: str) -> str:
