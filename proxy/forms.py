@@ -1,7 +1,7 @@
 """Multipart forms (RFC 7578) on their way through: small fields are read, files pass by.
 
-A form that names a model is kept (on disk, where it is large) until all of its fields are known: callers may put the model
-behind the file. A form that names none streams through as it comes.
+A form that may name a model or an object is kept (on disk, where it is large) until all of its fields are known: callers may
+put them behind the file. Any other streams through as it comes.
 """
 
 import re

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from core.snapshot import Caller
 from proxy.batch_files import BatchLines
-from proxy.endpoints import Endpoint, ModelAt
+from proxy.endpoints import Endpoint
 from proxy.forms import FormBody, open_form
 from proxy.headers import RequestHead
 from proxy.routing import RouteTable
 
 if TYPE_CHECKING:
     from proxy.calls import Gateway
+
+
+# What may be large, and names nothing behind its file. SDKs put fields in the order in which their callers do.
+_STREAMED = frozenset({"files.create", "uploads.parts.create", "containers.files.create"})
 
 
 async def read_form(
@@ -27,7 +31,7 @@ async def read_form(
     """A form, read as far as it takes to know where it goes. Raises `Refusal`, `CallerGone`."""
     settings = gateway.settings
     form = open_form(headers, receive, head, settings.max_upload_bytes, settings.forms_dir)
-    if endpoint.model is not ModelAt.NOWHERE:
+    if endpoint.name not in _STREAMED:
         await form.keep()
     elif endpoint.name != "files.create":
         await form.keep_until_file()

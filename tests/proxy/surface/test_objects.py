@@ -3,10 +3,12 @@
 import io
 import json
 
+import httpx
 import openai
 import pytest
 
 from tests.proxy.stack import eventually
+from tests.simulators.operations import SOUND
 
 
 def upload(sdk: openai.OpenAI, text: str = "hello", purpose: str = "assistants") -> str:
@@ -214,3 +216,15 @@ def test_an_assistant_lives_where_threads_do_so_that_one_may_run_on_the_other(es
     for _ in range(6):  # gpt-4o is on both
         assistant, thread = sdk.assistants.create(model="gpt-4o"), sdk.threads.create()
         assert sdk.threads.runs.create(thread.id, assistant_id=assistant.id).thread_id == thread.id
+
+
+def test_an_object_may_be_named_behind_a_file(estate):
+    consent = estate.sdk("alice").audio.voice_consents.create(name="x", language="en", recording=("a.wav", SOUND)).id
+    sound = b"--b\r\ncontent-disposition: form-data; name=audio_sample; filename=a.wav\r\n\r\n%b\r\n" % bytes(1_000_000)
+    fields = (("name", "mine"), ("consent", consent))
+    text = "".join(f"--b\r\ncontent-disposition: form-data; name={name}\r\n\r\n{said}\r\n" for name, said in fields)
+    for caller, status in (("alice", 200), ("bob", 404)):
+        headers = {"authorization": f"Bearer {estate.keys[caller]}", "content-type": "multipart/form-data; boundary=b"}
+        content = sound + text.encode() + b"--b--\r\n"
+        url = f"{estate.stack.url}/v1/audio/voices"
+        assert httpx.post(url, content=content, headers=headers, trust_env=False, timeout=30).status_code == status
