@@ -19,6 +19,7 @@ from proxy.endpoints.table import RETRIEVED
 from proxy.errors import upstream_failed
 from proxy.metering.events import data_of, events
 from proxy.objects import Objects, OwnersUnavailable
+from proxy.references import NOT_READ, OBJECTS
 from proxy.unreadable import UNREADABLE
 
 _KNOWN = 20_000  # ids of which one process remembers that they have their owner
@@ -34,9 +35,20 @@ _GIVEN = {
     "container_id": "container",
     "thread_id": "thread",
     "vector_store_id": "vector_store",
+    "vector_store_ids": "vector_store",
 }
-# Whole objects within answers, by their `object`.
-_OBJECTS = {"file": "file", "thread": "thread", "thread.run": "run", "conversation": "conversation"}
+# Scopes whose answers give away more than what the call made; what others tell (an eval's items) may be anybody's words.
+_GIVING = frozenset({"responses", "conversations", "uploads", "batches", "fine_tuning", "assistants"})
+# Of them what callers, their tools and their tools' servers say: an id there is no gift of the provider's.
+_WORDS_OF_OTHERS = (NOT_READ - {"text"}) | {
+    "variables",
+    "tools",
+    "attributes",
+    "action",
+    "env",
+    "input_schema",
+    "hyperparameters",
+}
 _DEFERRED = frozenset({Metering.DEFERRED, Metering.RUN})
 _ENDS = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"')
 
@@ -130,14 +142,13 @@ class Making:
         if not isinstance(answer, dict):
             return found
         own = answer.get("id")
-        if self._makes and isinstance(own, str) and (self._kind != "run" or answer.get("object") in _OBJECTS):
-            found[own] = _OBJECTS.get(
-                str(answer.get("object")), self._kind
-            )  # a run's stream tells of its messages, too
+        if self._makes and isinstance(own, str) and (self._kind != "run" or answer.get("object") in OBJECTS):
+            found[own] = OBJECTS.get(str(answer.get("object")), self._kind)  # a run's stream tells of its messages, too
         for item in answer.get("output") or () if self._endpoint.scope == "responses" else ():
             if self._makes and isinstance(item, dict) and isinstance(item.get("id"), str):
                 found.setdefault(item["id"], "item")
-        _harvest(answer, found, _DEEPEST)
+        if self._endpoint.scope in _GIVING:
+            _harvest(answer, found, _DEEPEST)
         return found
 
     async def _claim(self, found: Mapping[str, str], upstream: str) -> None:
@@ -187,7 +198,9 @@ def _harvest(value: Any, found: dict[str, str], depth: int) -> None:
         return
     if not isinstance(value, dict):
         return
-    kind = _OBJECTS.get(str(value.get("object")))
+    if value.get("type") == "mcp_list_tools":
+        return
+    kind = OBJECTS.get(str(value.get("object")))
     if kind is not None and isinstance(value.get("id"), str):
         found.setdefault(value["id"], kind)
     for name, inner in value.items():
@@ -196,5 +209,5 @@ def _harvest(value: Any, found: dict[str, str], depth: int) -> None:
             for id in inner if isinstance(inner, list) else (inner,):
                 if isinstance(id, str) and id:
                     found.setdefault(id, kind)
-        if name != "metadata" and isinstance(inner, dict | list):
+        if name not in _WORDS_OF_OTHERS and isinstance(inner, dict | list):
             _harvest(inner, found, depth - 1)

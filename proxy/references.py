@@ -24,14 +24,17 @@ FIELDS = frozenset(
         "container",
         "container_id",
         "conversation",
+        "error_file_id",
         "eval_id",
         "file_id",
         "file_ids",
         "input_file_id",
+        "output_file_id",
         "part_ids",
         "previous_response_id",
         "prompt",
         "response_id",
+        "result_files",
         "skill_id",
         "thread_id",
         "training_file",
@@ -47,15 +50,17 @@ WORDS = frozenset({"prompt", "voice", "characters", "video"})
 """Of them those whose values may be words as well as ids: only an object with an `id` names one."""
 # Where `{"type": …, "id": …}` names something that is there already.
 _TYPES = frozenset({"item_reference", "file_id", "skill_reference"})
+# Whole objects, by their `object`.
+OBJECTS = {"file": "file", "thread": "thread", "thread.run": "run", "conversation": "conversation"}
 # The caller's own words, whatever they look like.
-_NOT_READ = frozenset({"metadata", "parameters", "schema", "json_schema", "arguments", "content_provenance", "text"})
+NOT_READ = frozenset({"metadata", "parameters", "schema", "json_schema", "arguments", "content_provenance", "text"})
 # Names and texts of the caller's own, but values that are no texts (a file in the place of a word) name objects like any other.
 _OWN_NAMES = "variables"
 _ITEMS = ("input", "items")  # lists of a conversation's items
 
 _names = "|".join(sorted(FIELDS - {"prompt"}))
 # Escaped letters may hide any of it.
-_MAYBE = re.compile(rf'"(?:{_names})"|item_reference|skill_reference|\\u00'.encode()).search
+_MAYBE = re.compile(rf'"(?:{_names})"|item_reference|skill_reference|"object"\s*:|\\u00'.encode()).search
 _MAYBE_RESPONSES = re.compile(rf'"(?:{_names}|prompt|id)"|item_reference|\\u00'.encode()).search
 
 _WITH_ITEMS = frozenset({"responses", "conversations"})  # scopes
@@ -79,7 +84,7 @@ def may_refer(endpoint: Endpoint, data: bytes) -> bool:
 def references(endpoint: Endpoint, body: JsonBody) -> References:
     """All that a body names. What was read is what is sent on: of a key that stands twice, an upstream could read the other."""
     own: dict[str, str] = {}
-    top = {name: body.read(name) for name in body.fields if name not in _NOT_READ}
+    top = {name: body.read(name) for name in body.fields if name not in NOT_READ}
     for name, value in top.items():
         if isinstance(value, dict | list):
             body.fields[name] = msgspec.Raw(_encode(value))
@@ -89,14 +94,14 @@ def references(endpoint: Endpoint, body: JsonBody) -> References:
         if isinstance(each, list):
             waiting.extend(each)
         elif isinstance(each, dict):
-            if each.get("type") in _TYPES and isinstance(each.get("id"), str):
+            if (each.get("type") in _TYPES or each.get("object") in OBJECTS) and isinstance(each.get("id"), str):
                 own[each["id"]] = "id"
             for name, value in each.items():
                 if name in FIELDS:
                     _take(name, value, own)
                 if name == _OWN_NAMES and isinstance(value, dict):
                     waiting.extend(value.values())
-                elif name not in _NOT_READ and isinstance(value, dict | list):
+                elif name not in NOT_READ and isinstance(value, dict | list):
                     waiting.append(value)
     back = _passed_back(body) if endpoint.scope in _WITH_ITEMS else frozenset()
     return References(own, back - own.keys())

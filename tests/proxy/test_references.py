@@ -89,6 +89,12 @@ def test_every_field_of_the_table_is_worth_a_look(field):
     assert may_refer(ROWS["responses"], json.dumps({field: {"id": "ID"}}).encode())
 
 
+def test_a_whole_object_in_a_body_names_itself_and_a_schemas_type_does_not():
+    assert found("evals.runs.create", {"data_source": {"content": [{"object": "file", "id": "ID"}]}}) == {"ID"}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    assert not may_refer(ROWS["chat.completions"], json.dumps({"tools": [tool]}).encode())
+
+
 def test_a_file_in_the_place_of_a_prompts_word_is_found_and_words_are_not():
     variables = {"file_id": "mine", "of": {"type": "input_file", "file_id": "ID"}}
     assert found("responses", {"prompt": {"id": "PROMPT", "variables": variables}}) == {"PROMPT", "ID"}
