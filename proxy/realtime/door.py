@@ -26,7 +26,7 @@ from proxy.errors import Refusal, endpoint_not_served, upstream_failed, upstream
 from proxy.headers import Headers, RequestHead, read_request_head
 from proxy.realtime.entrance import refuse
 from proxy.realtime.inspection import Inspector
-from proxy.realtime.session import Session
+from proxy.realtime.session import CUT_SHORT, Session
 from proxy.realtime.shares import Shares
 from proxy.realtime.tokens import PREFIX, Grant, bearer_of
 from proxy.realtime.upstream import Answer, HandshakeRefused, open_session, target_of
@@ -255,6 +255,8 @@ class SocketEndpoint:
             kind = "transcription_session.update" if beta_transcription else "session.update"
             end = await session.run(first, kind)
             outcome.error_code = end.error_code
+            if end.error_code == CUT_SHORT:
+                candidate.health.failed(CUT_SHORT, began, monotonic())
         finally:
             upstream.transport.abort()
             candidate.health.end(began)
@@ -301,7 +303,7 @@ class SocketEndpoint:
                 wait = asked_wait(answer.headers, time.time()) if status == 429 or status >= 500 else None
                 candidate.health.answered(status, now, monotonic(), wait)
                 self._failed(candidate, status, f"http_{status}", now, outcome)
-                failure = _refusal_of(answer)
+                failure = _refusal_of(answer, _secrets_of(self._gateway, candidate))
                 if status < 500 and status not in _WORTH_ANOTHER:
                     raise failure from None
             finally:
@@ -345,13 +347,22 @@ def _is_dated(candidate: Candidate) -> bool:
     return upstream.provider == "azure_openai" and upstream.api_version is not None
 
 
-def _refusal_of(answer: Answer) -> Refusal:
+def _secrets_of(gateway: "Gateway", candidate: Candidate) -> list[bytes]:
+    """The gateway's credential as it may stand in what a provider says, which no caller may see."""
+    assert gateway.realtime is not None
+    return list(gateway.realtime.credentials.spellings(candidate.target.upstream))
+
+
+def _refusal_of(answer: Answer, secrets: Sequence[bytes]) -> Refusal:
     """What a caller is told of a provider's refusal: its own words where they are about the caller's request."""
     if answer.status in (401, 403):
         return upstream_refuses(answer.status)
     wait = asked_wait(answer.headers, time.time()) if answer.status in (429, 503) else None
+    body = answer.body
+    for secret in secrets:
+        body = body.replace(secret, b"[redacted]")
     try:
-        error = msgspec.json.decode(answer.body)["error"]
+        error = msgspec.json.decode(body)["error"]
         message, code, kind = str(error["message"]), str(error.get("code")), str(error.get("type"))
     except (*UNREADABLE, KeyError, TypeError, AttributeError):
         return upstream_failed(f"http_{answer.status}")

@@ -40,6 +40,7 @@ _HEARD_CHARACTERS = 1000  # of base64 are a token of input at most (G.711, 10 to
 _KEPT_WITHIN = 5.0  # seconds for what the ledger is being told when a session ends
 _LONGEST_REASON = 120  # bytes: a close frame holds 123
 
+CUT_SHORT = "upstream_cut_short"
 NORMAL, GOING_AWAY, REFUSED, FAULT = 1000, 1001, 1008, 1011
 
 
@@ -200,7 +201,7 @@ class Session:
             except ConnectionClosed as closed:
                 received = closed.rcvd
                 if received is None:
-                    return End(FAULT, "the model provider ended the session", "upstream_cut_short")
+                    return End(FAULT, "the model provider ended the session", CUT_SHORT)
                 return End(received.code, received.reason)
             if isinstance(message, bytes):
                 await self._send({"type": "websocket.send", "bytes": message})
@@ -208,9 +209,18 @@ class Session:
             heard = read_server_event(message)
             if heard is not None:
                 await self._hear(heard, message)
+                if heard.type == "error":
+                    message = self._without_secrets(message)
             await self._send({"type": "websocket.send", "text": message})
             if self._over is not None and not self._running and not self._asked:
                 return self._spent(self._over)
+
+    def _without_secrets(self, message: str) -> str:
+        """An error without the gateway's credential, which some providers repeat."""
+        assert self._gateway.realtime is not None
+        for secret in self._gateway.realtime.credentials.spellings(self._candidate.target.upstream):
+            message = message.replace(secret.decode("ascii"), "[redacted]")
+        return message
 
     async def _hear(self, heard: ServerEvent, message: str) -> None:
         kind = heard.type
@@ -349,7 +359,7 @@ class Session:
 
     async def _settle_rest(self, end: End) -> None:
         """What ran is counted by what was received; what never began used nothing."""
-        code = end.error_code or ("caller_hung_up" if end.by_caller else "upstream_cut_short")
+        code = end.error_code or ("caller_hung_up" if end.by_caller else CUT_SHORT)
         for running in self._running.values():
             await self._count(running, code)
         for _, share in self._asked:

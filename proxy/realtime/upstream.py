@@ -17,7 +17,7 @@ from proxy.realtime.limits import CLOSE_WITHIN, MAX_MESSAGE_BYTES, PING_EVERY, P
 from proxy.routing import Candidate
 from proxy.upstream import BadAnswer, ConnectFailed, ConnectTimedOut, FirstByteTimedOut, TlsFailed, UpstreamClient
 
-_QUEUE = 16  # events that wait to be read; then the provider has to
+_QUEUE = 8  # events that wait to be read; then the provider has to
 _MOST_ERROR_BYTES = 64 * 1024
 
 # Its debug lines would hold headers and events.

@@ -58,3 +58,55 @@ def test_each_response_and_transcript_is_a_share_and_all_shares_are_the_provider
     after: Any = held.simulator.usage()
     billed = after[MODEL]["total_tokens"] - before.get(MODEL, {}).get("total_tokens", 0)
     assert billed == sum(share["input_tokens"] + share["output_tokens"] for share in (first, second))
+
+
+def test_a_session_that_only_listens_is_billed_by_its_transcripts(held: Estate) -> None:
+    listening = {"type": "transcription", "audio": {"input": {"transcription": {"model": TRANSCRIBER}}}}
+    with held.socket("/v1/realtime?intent=transcription") as socket:
+        told(socket, {"type": "session.update", "session": listening}, last="session.updated")
+        usage = told(
+            socket,
+            {"type": "input_audio_buffer.append", "audio": SECOND_OF_SOUND},
+            {"type": "input_audio_buffer.commit"},
+            last="conversation.item.input_audio_transcription.completed",
+        )[-1]["usage"]
+
+    session = held.session_row(request_id(socket))
+    (share,) = held.shares(session["id"], 1)
+    assert session["requested_model"] == ""
+    assert (share["requested_model"], share["upstream"]) == (TRANSCRIBER, "sim")
+    assert (share["input_tokens"], share["output_tokens"]) == (usage["input_tokens"], usage["output_tokens"])
+    assert share["units"] == {"audio_input_token": usage["input_token_details"]["audio_tokens"]}
+
+
+def test_a_response_whose_usage_the_provider_does_not_say_is_counted(held: Estate) -> None:
+    with held.socket(**{"x-simulate": "no-usage"}) as socket:
+        told(socket, IN_TEXT, last="session.updated")
+        told(socket, said("write 9 tokens"), CREATE)
+
+    (share,) = held.shares(held.session_row(request_id(socket))["id"], 1)
+    assert (share["usage_source"], share["output_tokens"], share["cancelled"]) == ("counted", 9, False)
+
+
+def test_a_response_that_its_caller_cancels_is_billed_for_what_was_sent(held: Estate) -> None:
+    with held.socket(**{"x-simulate": "chunk-delay=0.02"}) as socket:
+        told(socket, IN_TEXT, last="session.updated")
+        told(socket, said("write 400 tokens"), CREATE, last="response.output_text.delta")
+        usage = told(socket, {"type": "response.cancel"})[-1]["response"]["usage"]
+
+    (share,) = held.shares(held.session_row(request_id(socket))["id"], 1)
+    assert (share["usage_source"], share["cancelled"]) == ("reported", True)
+    assert share["output_tokens"] == usage["output_tokens"] < 400
+
+
+def test_what_the_provider_refuses_to_begin_costs_nothing(held: Estate) -> None:
+    with held.socket(**{"x-simulate": "chunk-delay=0.05"}) as socket:
+        told(socket, IN_TEXT, last="session.updated")
+        told(socket, said("write 20 tokens"), CREATE, last="response.output_text.delta")
+        error = told(socket, {**CREATE, "event_id": "too-early"}, last="error")[-1]["error"]
+        told(socket)
+
+    assert (error["code"], error["event_id"]) == ("conversation_already_has_active_response", "too-early")
+    first, second = held.shares(held.session_row(request_id(socket))["id"], 2)
+    assert (first["usage_source"], first["output_tokens"]) == ("reported", 20)
+    assert (second["usage_source"], second["status"], second["cost_usd"]) == ("none", 400, 0)

@@ -32,8 +32,9 @@ USAGE = {
 class Provider:
     """A provider that follows a script: it speaks first, as one does that hears a pause."""
 
-    def __init__(self, turns: int) -> None:
+    def __init__(self, turns: int, *, tells_credential: bool = False) -> None:
         self.turns = turns
+        self.tells_credential = tells_credential
         self.headers: dict[str, str] = {}
         self.path = ""
         self.heard: list[dict[str, Any]] = []
@@ -43,6 +44,9 @@ class Provider:
         self.headers = {name.lower(): value for name, value in connection.request.headers.raw_items()}
         self.path = connection.request.path
         connection.send(json.dumps({"type": "session.created", "session": {"id": "sess_1"}}))
+        if self.tells_credential:
+            problem = {"message": f"Incorrect API key provided: {self.headers['authorization']}"}
+            connection.send(json.dumps({"type": "error", "error": problem}))
         for turn in range(self.turns):
             response: dict[str, Any] = {"id": f"resp_{turn}", "status": "in_progress"}
             connection.send(json.dumps({"type": "response.created", "response": response}))
@@ -81,6 +85,17 @@ def test_it_is_asked_as_the_upstream_says_over_tls_that_a_private_authority_vouc
     assert not {"cookie", "origin", "api-key", "x-stainless-lang"} & provider.headers.keys()
     assert estate.stack.key not in json.dumps([provider.headers, provider.path])
     assert provider.path == f"/v1/realtime?model={MODEL}"
+
+
+def test_its_errors_never_hold_the_gateways_credential(new_stack: NewStack, fresh_simulator: Simulator) -> None:
+    provider, estate = Provider(turns=0, tells_credential=True), Estate(new_stack(), fresh_simulator)
+    estate.stack.environment["PROVIDER_KEY"] = "sk-the-provider-s"
+    with served(provider) as port:
+        estate.start(upstream={"endpoint": f"http://127.0.0.1:{port}", "auth": {"secret_ref": "env:PROVIDER_KEY"}})
+        with estate.socket() as socket:
+            error = told(socket, last="error")[-1]["error"]
+
+    assert error["message"] == "Incorrect API key provided: Bearer [redacted]"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(new_stack: NewStack, fresh_simulator: Simulator) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.proxy.realtime.sessions import CREATE, IN_TEXT, MODEL, TRANSCRIBER, Estate, request_id, said, told
 from tests.proxy.stack import Stack, eventually
@@ -62,11 +62,14 @@ def test_a_rate_that_is_reached_refuses_a_response_and_the_session_goes_on(
         told(socket, IN_TEXT, last="session.updated")
         told(socket, said("write 3 tokens"), {"type": "response.create", "response": {"max_output_tokens": 50}})
         error = told(socket, {"type": "response.create", "response": {"max_output_tokens": 9_999}})[-1]
+        with pytest.raises(InvalidStatus) as second, estate.socket():
+            pass
         again = told(socket, {"type": "response.create", "response": {"max_output_tokens": 50}})[-1]
 
     assert len(estate.shares(estate.session_row(request_id(socket))["id"], 2)) == 2
     assert (error["type"], error["error"]["code"]) == ("error", "rate_limit_exceeded")
     assert again["type"] == "response.done"
+    assert (second.value.response.status_code, b"max_concurrent_requests" in second.value.response.body) == (429, True)
 
 
 def test_a_spent_budget_refuses_the_next_response_and_ends_the_session(estate: Estate) -> None:
