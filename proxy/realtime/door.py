@@ -19,7 +19,7 @@ from core.ids import new_event_id
 from core.ledger.records import Attempt, Call
 from core.snapshot import Caller
 from proxy.authentication import authenticate_caller, verify_caller
-from proxy.bodies import NO_BODY
+from proxy.bodies import NO_BODY, JsonBody
 from proxy.credentials import CredentialUnavailable
 from proxy.endpoints import Endpoint
 from proxy.errors import Refusal, endpoint_not_served, upstream_failed, upstream_refuses
@@ -234,6 +234,8 @@ class SocketEndpoint:
         try:
             inspector = Inspector(gateway, caller, self._endpoint, model, candidate, outcome.admitted_at)
             try:
+                if grant is not None:
+                    await inspector.objects(caller, JsonBody(msgspec.json.encode({"session": grant.session})))
                 upstream_beta = asked.beta or _is_dated(candidate)
                 first = inspector.first_update(
                     grant.session if grant is not None else None,

@@ -5,6 +5,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from core.snapshot import Caller, Snapshot
 from proxy.addressing import find_named
 from proxy.bodies import JsonBody
@@ -27,6 +29,7 @@ _CHECKED = {
     "response.create": "response",
     "conversation.item.create": "item",
 }
+_encode = msgspec.json.Encoder().encode
 _ONLY_HERE = frozenset({"auto", "none"})  # a response's `conversation`
 
 
@@ -57,14 +60,17 @@ class Inspector:
         if name is None:
             return
         value = event.value(name)
-        if isinstance(value, dict):
-            caller = self.caller
-            if name == "session":
-                self._session(caller, value)
-            elif name == "response":
-                self._response(caller, value)
-            await self.objects(caller, event.body)
-            event.put(name, value)
+        if value is None:
+            return
+        if not isinstance(value, dict):
+            raise Refusal(400, "invalid_type", f"'{name}' must be an object.", param=name)
+        caller = self.caller
+        await self.objects(caller, _beyond_the_session(name, value))
+        if name == "session":
+            self._session(caller, value)
+        elif name == "response":
+            self._response(caller, value)
+        event.put(name, value)
 
     def first_update(
         self, session: Mapping[str, Any] | None, *, beta: bool, transcribes: bool = False
@@ -115,11 +121,11 @@ class Inspector:
                 )
             del session["model"]
         check_tools_of(caller, session)
+        _hold_to_cap(caller, session)
         self._transcription(caller, session.get("input_audio_transcription"))
         audio = session.get("audio")
         heard = audio.get("input") if isinstance(audio, dict) else None
         self._transcription(caller, heard.get("transcription") if isinstance(heard, dict) else None)
-        _hold_to_cap(caller, session)
         self.output_cap = _cap_of(session) or self.output_cap
         self.aloud = _speaks(session, otherwise=self.aloud)
 
@@ -150,7 +156,7 @@ class Inspector:
 
     async def objects(self, caller: Caller, body: JsonBody) -> None:
         """Refuses (404) what is not the caller's own."""
-        named = named_in(self._endpoint, body)
+        named = references(self._endpoint, body).own if may_refer(self._endpoint, body.data) else {}
         if not named:
             return
         gateway = self._gateway
@@ -170,15 +176,28 @@ def _is_disabled(snapshot: Snapshot, key_id: str) -> bool:
     return snapshot.keys[key_id].disabled
 
 
-def named_in(endpoint: Endpoint, body: JsonBody) -> dict[str, str]:
-    """The objects that an event names: id → field. Items and responses of the session itself are the provider's to know."""
-    if not may_refer(endpoint, body.data) and b'"prompt"' not in body.data:
-        return {}
-    own = references(endpoint, body).own
+def _beyond_the_session(name: str, value: Any) -> JsonBody:
+    """What an event says, without the names of the session's own items and responses: those are the provider's to know."""
+    try:
+        return JsonBody(_encode({name: _without_parts(value)}))
+    except RecursionError:
+        raise Refusal(400, "invalid_json", "The event is nested too deeply to be read.") from None
+
+
+def _without_parts(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_parts(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    refers = value.get("type") == "item_reference"
     return {
-        id: field
-        for id, field in own.items()
-        if field not in ("id", "response_id") and not (field == "conversation" and id in _ONLY_HERE)
+        name: _without_parts(inner)
+        for name, inner in value.items()
+        if not (
+            name == "response_id"
+            or (name == "id" and refers)
+            or (name == "conversation" and isinstance(inner, str) and inner in _ONLY_HERE)
+        )
     }
 
 

@@ -186,6 +186,16 @@ def test_objects_of_another_app_are_not_there_within_a_session(new_stack: NewSta
     with estate.socket() as socket:
         told(socket, last="session.created")
         assert told(socket, shown(others), last="error")[-1]["error"]["code"] == "object_not_found"
+        # The same id in the place of a session's own does not hide it.
+        hidden = [*shown(others)["item"]["content"], {"type": "item_reference", "id": others, "response_id": others}]
+        asked = {"type": "response.create", "response": {"conversation": "none", "input": hidden}}
+        assert told(socket, asked, last="error")[-1]["error"]["code"] == "object_not_found"
+        own = {
+            "conversation": "none",
+            "output_modalities": ["text"],
+            "input": [{"type": "item_reference", "id": "item_1"}],
+        }
+        assert told(socket, {"type": "response.create", "response": own})[-1]["type"] == "response.done"
         assert told(socket, shown(mine), last="conversation.item.done")[-1]["type"] == "conversation.item.done"
 
     assert others not in json.dumps(estate.simulator.requests()[-1]["body"])

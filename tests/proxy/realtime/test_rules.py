@@ -33,6 +33,7 @@ def test_a_policys_tools_models_and_caps_hold_within_a_session(estate: Estate) -
             {"type": "session.update", "session": {"audio": {"output": {"voice": {"id": "voice_x"}}}}},
             "object_not_found",
         ),
+        ({"type": "session.update", "session": [{"tools": [mcp]}]}, "invalid_type"),
         ({"type": "session.steal"}, "unknown_event"),
     ]
     with estate.socket() as socket:
