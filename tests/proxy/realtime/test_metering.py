@@ -14,10 +14,18 @@ from tests.proxy.realtime.sessions import (
     said,
     told,
 )
+from tests.proxy.stack import eventually
+
+
+def billed(held: Estate) -> int:
+    """The provider's bill for the model, when every session has ended: it charges then."""
+    eventually("all sessions ended", lambda: all(request["done"] for request in held.simulator.requests()))
+    usage: Any = held.simulator.usage()
+    return int(usage.get(MODEL, {}).get("total_tokens", 0))
 
 
 def test_each_response_and_transcript_is_a_share_and_all_shares_are_the_providers_bill(held: Estate) -> None:
-    before: Any = held.simulator.usage()
+    before = billed(held)
     with held.socket() as socket:
         told(socket, last="session.created")
         transcription = {"transcription": {"model": TRANSCRIBER}}
@@ -54,10 +62,7 @@ def test_each_response_and_transcript_is_a_share_and_all_shares_are_the_provider
     text_in = aloud["input_tokens"] - heard
     text_out = aloud["output_tokens"] - spoken
     assert first["cost_usd"] == Decimal(text_in * 4 + heard * 32 + text_out * 16 + spoken * 64) / 1_000_000
-    held.simulator.requests(finished=1)
-    after: Any = held.simulator.usage()
-    billed = after[MODEL]["total_tokens"] - before.get(MODEL, {}).get("total_tokens", 0)
-    assert billed == sum(share["input_tokens"] + share["output_tokens"] for share in (first, second))
+    assert billed(held) - before == sum(share["input_tokens"] + share["output_tokens"] for share in (first, second))
 
 
 def test_a_session_that_only_listens_is_billed_by_its_transcripts(held: Estate) -> None:
