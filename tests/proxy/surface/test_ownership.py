@@ -153,7 +153,10 @@ def positions(row: Endpoint, id: str) -> list[dict[str, Any]]:
         found.append({"x": [{"y": {name: [{"id": id}]}}]})
         if name not in WORDS:
             found += [{name: [id]}, {"x": [{"y": {name: id}}]}]
-    found += [{"x": [{"type": kind, "id": id}]} for kind in ("item_reference", "file_id", "skill_reference")]
+    if row.scope == "realtime":  # items and responses are a session's own, and the provider's to know
+        found = [fields for fields in found if "response_id" not in str(fields)]
+    else:
+        found += [{"x": [{"type": kind, "id": id}]} for kind in ("item_reference", "file_id", "skill_reference")]
     found.append({"prompt": {"variables": {"of": {"type": "input_file", "file_id": id}}}})
     return found
 
