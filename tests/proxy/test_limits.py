@@ -348,11 +348,12 @@ def cluster(new_stack, simulator):
 
 
 def test_four_proxies_hold_one_keys_limits_to_the_call(cluster):
-    stack, ports = cluster(requests_per_minute=300)
+    stack, ports = cluster(requests_per_minute=100)
     told = Told()
     asyncio.run(load(ports, stack.key, told, 1))
-    assert told.odd == [] and told.refused > 100 and len(told.admitted) > 100
-    assert_bucket_held(told, 300)
+    assert told.odd == [] and told.refused > 0 and len(told.admitted) > 90
+    assert_bucket_held(told, 100)
+    assert_one_row_each(stack, told)
     assert_books_agree(stack)
 
 
@@ -370,7 +371,7 @@ def test_tokens_are_held_to_the_bucket_where_input_is_text_and_output_is_capped(
     "seed_number", [3, pytest.param(4, marks=pytest.mark.full), pytest.param(5, marks=pytest.mark.full)]
 )
 def test_killed_proxies_leave_no_reservation_and_the_books_agree(cluster, seed_number):
-    stack, ports = cluster()
+    stack, ports = cluster(requests_per_minute=300)
     told = Told()
 
     async def kill_now_and_then() -> None:
@@ -386,18 +387,20 @@ def test_killed_proxies_leave_no_reservation_and_the_books_agree(cluster, seed_n
 
     asyncio.run(both())
     assert told.odd == [] and len(told.admitted) > 100
+    assert_bucket_held(told, 300)
+    assert_one_row_each(stack, told)
     assert_books_agree(stack)
 
 
 @pytest.mark.parametrize("seed_number", [6, pytest.param(7, marks=pytest.mark.full)])
-def test_a_redis_that_comes_back_empty_allows_each_bucket_one_more_burst(cluster, seed_number):
-    stack, ports = cluster(requests_per_minute=100)
+def test_a_redis_that_comes_back_empty_allows_each_bucket_one_more_burst(cluster, valkey, seed_number):
+    stack, ports = cluster(lambda _: valkey.url, requests_per_minute=100)
     told = Told()
 
     async def empty() -> None:
         await asyncio.sleep(SECONDS / 2)
-        with redis_py.Redis.from_url(stack.environment["ADUANA_REDIS_URL"]) as valkey:
-            valkey.flushall()
+        valkey.kill()  # in this thread: the server ends with the one that started it
+        valkey.start()
 
     async def both() -> None:
         await asyncio.gather(load(ports, stack.key, told, seed_number), empty())
@@ -405,6 +408,7 @@ def test_a_redis_that_comes_back_empty_allows_each_bucket_one_more_burst(cluster
     asyncio.run(both())
     assert told.odd == [] and told.refused > 0
     assert_bucket_held(told, 100, bursts=2)
+    assert_one_row_each(stack, told)
     assert_books_agree(stack)
 
 
