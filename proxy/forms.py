@@ -1,10 +1,12 @@
 """Multipart forms (RFC 7578) on their way through: small fields are read, files pass by.
 
 A form that may name a model or an object is kept (on disk, where it is large) until all of its fields are known: callers may
-put them behind the file. Any other streams through as it comes.
+put them behind the file. Any other streams through as it comes. Either goes on under a boundary of ours,
+its parts' heads written anew: no upstream can find other parts in it than were judged here.
 """
 
 import re
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -23,11 +25,13 @@ from proxy.references import FIELDS, WORDS, References
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]").fullmatch
 _LONGEST_FIELD = 256 * 1024  # bytes
 _MOST_FIELDS = 256
+_LONGEST_FIELDS = 1024 * 1024  # bytes of all of them: they are held in memory
 _IN_MEMORY = 256 * 1024  # bytes of a kept form; what is beyond goes to disk
 _READ = 64 * 1024  # bytes of a kept file that are sent at once
 _NAMING = FIELDS - WORDS
 # Fields that decide what becomes of a call: none may come when its file is on its way already.
 _DECIDING = frozenset({"model", "stream", "purpose"})
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]").search
 
 
 class Part(msgspec.Struct):
@@ -57,6 +61,7 @@ class _Splitter:
         self._headers: dict[bytes, bytes] = {}
         self._part: Part | None = None
         self._value = bytearray()
+        self._fields = 0  # bytes of the fields that have ended
         self._parser = MultipartParser(
             boundary,
             {
@@ -105,11 +110,12 @@ class _Splitter:
         name = options.get(b"name")
         if kind != b"form-data" or name is None:
             raise _no_form("a part has no name (Content-Disposition: form-data; name=…)")
-        head = b"content-disposition: %b\r\n" % disposition
-        if b"content-type" in self._headers:
-            head += b"content-type: %b\r\n" % self._headers[b"content-type"]
         text = name.decode("utf-8", "replace")
-        self._part = Part(text, head, None if b"filename" in options else b"")
+        filename = options.get(b"filename")
+        if filename is not None and (text in _DECIDING or _names_object(text)):
+            raise _no_form(f"the field '{text[:64]}' is a file")  # which an upstream may read as a value all the same
+        head = _head_of(name, filename, self._headers.get(b"content-type"))
+        self._part = Part(text, head, None if filename is not None else b"")
         self._value = bytearray()
         self.found.parts.append(self._part)
 
@@ -123,10 +129,13 @@ class _Splitter:
         self._value += data[start:end]
         if len(self._value) > _LONGEST_FIELD:
             raise _no_form(f"the field '{part.name[:64]}' is longer than {_LONGEST_FIELD} bytes")
+        if self._fields + len(self._value) > _LONGEST_FIELDS:
+            raise _no_form(f"its fields are longer than {_LONGEST_FIELDS} bytes together")
 
     def _end(self) -> None:
         if self._part is not None and self._part.value is not None:
             self._part.value = bytes(self._value)
+            self._fields += len(self._value)
         self._part = None
 
     def _end_of_form(self) -> None:
@@ -139,7 +148,7 @@ class FormBody:
     data = b""
 
     def __init__(self, boundary: bytes, receive: Any, limit: int, directory: Path) -> None:
-        self._boundary = boundary
+        self._boundary = b"aduana-" + secrets.token_hex(16).encode()  # no caller can put it into a file
         self._receive = receive
         self._limit = limit  # bytes of all of it
         self._size = 0
@@ -164,7 +173,7 @@ class FormBody:
 
     @property
     def resendable(self) -> bool:
-        return self._over or not self._begun
+        return not self._begun
 
     async def keep_until_file(self, *names: str) -> None:
         """Keep what comes until its file begins and fields of these names are here, or the end. Raises `Refusal`,
@@ -220,8 +229,7 @@ class FormBody:
         """The objects that its fields name: `file_id`, `input_reference[file_id]`, `file_ids[]`, …; a form's prompt is text."""
         own = {}
         for part in self.parts:
-            name = _last_name(part.name)
-            if part.value and (name in _NAMING or (name == "id" and "[" in part.name)):
+            if part.value and _names_object(part.name):
                 own[part.value.decode("utf-8", "replace")] = part.name
         return References(own)
 
@@ -388,6 +396,21 @@ def open_form(
             close=True,
         )
     return FormBody(boundary, receive, limit, directory)
+
+
+def _head_of(name: bytes, filename: bytes | None, content_type: bytes | None) -> bytes:
+    """A part's head, in one spelling: what the parser makes of the caller's is what every other one makes of this."""
+    if b"\\" in name or any(_CONTROL(value) for value in (name, filename or b"", content_type or b"")):
+        raise _no_form("a part's head holds a backslash or a control character")
+    head = b'content-disposition: form-data; name="%b"' % name.replace(b'"', b"%22")
+    if filename is not None:
+        head += b'; filename="%b"' % filename.replace(b"\\", b"_").replace(b'"', b"%22")
+    return head + (b"\r\ncontent-type: %b\r\n" % content_type if content_type is not None else b"\r\n")
+
+
+def _names_object(name: str) -> bool:
+    last = _last_name(name)
+    return last in _NAMING or (last == "id" and "[" in name)
 
 
 def _last_name(name: str) -> str:

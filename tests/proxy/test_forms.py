@@ -38,7 +38,8 @@ async def content(body: FormBody, model: bytes = b"") -> bytes:
     assert not isinstance(sent.content, bytes)
     data = b"".join([piece async for piece in sent.content])
     assert sent.length in (None, len(data))
-    return data
+    assert sent.content_type is not None and BOUNDARY not in data
+    return data.replace(sent.content_type[1].partition(b"boundary=")[2], BOUNDARY)
 
 
 ORDERS = [
@@ -76,8 +77,45 @@ async def test_what_has_begun_to_stream_cannot_be_sent_again(tmp_path):
     body = opened(form((FIELD % b"purpose", b"x"), (FILE, b"y" * 100_000)), tmp_path)
     await body.keep_until_file("purpose")
     assert body.resendable
-    await anext(aiter(body.sent(b"", "").content))
+    pieces = aiter(body.sent(b"", "").content)
+    await anext(pieces)
     assert not body.resendable
+    async for _ in pieces:
+        pass
+    assert body.complete and not body.resendable  # what streamed through was not kept
+
+
+async def test_no_part_hides_in_another_ones_content_or_head(tmp_path):
+    hidden = b'--%b\nContent-Disposition: form-data; name="model"\n\nforbidden\n' % BOUNDARY
+    body = opened(form((FIELD % b"purpose", b"x"), (FILE, b"text\n" + hidden)), tmp_path)
+    await body.keep()
+    assert b"boundary.1" not in body.sent(b"", "").content_type[1]
+    data = b"".join([piece async for piece in body.sent(b"", "").content])
+    assert data.count(body.sent(b"", "").content_type[1].partition(b"boundary=")[2]) == 3
+    twice = b"Content-Disposition: form-data; name*=utf-8''model; filename*=x; name=\"prompt\""
+    body = opened(form((twice, b"text")), tmp_path)
+    await body.keep()
+    assert b'form-data; name="prompt"\r\n' in await content(body)
+
+
+@pytest.mark.parametrize("name", [b"model", b"stream", b"purpose", b"input_reference[file_id]", b"video[id]"])
+@pytest.mark.parametrize("filename", [b"", b"x"])
+async def test_a_field_that_decides_or_names_an_object_is_no_file(tmp_path, name, filename):
+    body = opened(form((FIELD % name + b'; filename="%b"' % filename, b"v")), tmp_path)
+    with pytest.raises(Refusal, match="is a file"):
+        await body.keep()
+
+
+@pytest.mark.parametrize("name", [b"mod\\el", b"mo\tdel", b"model\x00"])
+async def test_a_name_that_others_may_read_otherwise_is_refused(tmp_path, name):
+    with pytest.raises(Refusal):
+        await opened(form((FIELD % name, b"v")), tmp_path).keep()
+
+
+async def test_the_fields_of_a_form_have_a_bound_together(tmp_path):
+    parts = [(FIELD % b"x%d" % number, b"v" * 250_000) for number in range(5)]
+    with pytest.raises(Refusal, match="together"):
+        await opened(form(*parts), tmp_path, limit=1 << 24).keep()
 
 
 @pytest.mark.parametrize("name", [b"file_id", b"input_reference[file_id]", b"model", b"stream"])
