@@ -50,7 +50,9 @@ _WORDS_OF_OTHERS = (NOT_READ - {"text"}) | {
     "hyperparameters",
 }
 _DEFERRED = frozenset({Metering.DEFERRED, Metering.RUN})
+_LISTS_ITEMS = frozenset({"conversations.items.create", "conversations.items.list", "responses.input_items.list"})
 _ENDS = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"')
+_NAMING = (*_ENDS, b'"audio"')  # events behind the first that may give ids away
 
 _decode = msgspec.json.Decoder().decode
 
@@ -117,7 +119,7 @@ class Making:
 
     async def events(self, passed: bytes, upstream: str) -> None:
         """Of a stream's whole events, before they are passed on."""
-        if self._told_id and self._endpoint.metering is not Metering.RUN and not any(end in passed for end in _ENDS):
+        if self._told_id and self._endpoint.metering is not Metering.RUN and not any(end in passed for end in _NAMING):
             return
         for event in events(passed):
             data = data_of(event)
@@ -144,12 +146,22 @@ class Making:
         own = answer.get("id")
         if self._makes and isinstance(own, str) and (self._kind != "run" or answer.get("object") in OBJECTS):
             found[own] = OBJECTS.get(str(answer.get("object")), self._kind)  # a run's stream tells of its messages, too
-        for item in answer.get("output") or () if self._endpoint.scope == "responses" else ():
-            if self._makes and isinstance(item, dict) and isinstance(item.get("id"), str):
+        for item in self._items(answer):
+            if isinstance(item, dict) and isinstance(item.get("id"), str):
                 found.setdefault(item["id"], "item")
+        if self._endpoint.scope == "chat.completions":
+            _harvest_audio(answer, found)
         if self._endpoint.scope in _GIVING:
             _harvest(answer, found, _DEEPEST)
         return found
+
+    def _items(self, answer: dict[str, Any]) -> Iterable[Any]:
+        """A conversation's items: of a response (when it is read, too: one in the background has none before), of a list."""
+        if self._endpoint.name in _LISTS_ITEMS:
+            items = answer.get("data")
+        else:
+            items = answer.get("output") if self._endpoint.scope == "responses" else None
+        return items if isinstance(items, list) else ()
 
     async def _claim(self, found: Mapping[str, str], upstream: str) -> None:
         named = self._path.values()  # what the call asks for is not given away by its answer
@@ -174,7 +186,7 @@ class Making:
     def _object(self, id: str, found: Mapping[str, str], upstream: str) -> NewObject:
         kind = found[id]
         main = self._makes and kind == self._kind
-        parent = next(iter(self._path.values()), None)
+        parent = next((self._path[each] for each in self._endpoint.kinds if each in self._path), None)
         model = self._call.requested_model or None
         deferred_path = self._state_path(id, found) if main and self.deferred else None
         return NewObject(id, kind, upstream, model, parent, self.details if main else {}, deferred_path)
@@ -187,6 +199,17 @@ class Making:
         new = {kind: quote(each, safe="") for each, kind in found.items()}
         ids = {**new, **self._path, self._kind: quote(id, safe="")}
         return row.filled(ids) if ids.keys() >= set(row.kinds) else None
+
+
+def _harvest_audio(answer: dict[str, Any], found: dict[str, str]) -> None:
+    """Speech in a chat's answer has an id, by which a later turn may name it."""
+    choices = answer.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        for name in ("message", "delta"):
+            message = choice.get(name) if isinstance(choice, dict) else None
+            audio = message.get("audio") if isinstance(message, dict) else None
+            if isinstance(audio, dict) and isinstance(audio.get("id"), str) and audio["id"]:
+                found.setdefault(audio["id"], "audio")
 
 
 def _harvest(value: Any, found: dict[str, str], depth: int) -> None:

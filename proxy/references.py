@@ -17,6 +17,7 @@ FIELDS = frozenset(
     {
         "agent_id",
         "assistant_id",
+        "audio",
         "batch_id",
         "characters",
         "comparison_response_id",
@@ -46,7 +47,7 @@ FIELDS = frozenset(
         "voice",
     }
 )
-WORDS = frozenset({"prompt", "voice", "characters", "video"})
+WORDS = frozenset({"audio", "prompt", "voice", "characters", "video"})
 """Of them those whose values may be words as well as ids: only an object with an `id` names one."""
 # Where `{"type": …, "id": …}` names something that is there already.
 _TYPES = frozenset({"item_reference", "file_id", "skill_reference"})
@@ -58,10 +59,11 @@ NOT_READ = frozenset({"metadata", "parameters", "schema", "json_schema", "argume
 _OWN_NAMES = "variables"
 _ITEMS = ("input", "items")  # lists of a conversation's items
 
-_names = "|".join(sorted(FIELDS - {"prompt"}))
+_names = "|".join(sorted(FIELDS - {"audio", "prompt"}))
+_audio = r'"audio"\s*:\s*[{\[]'  # a piece of sound as text is not worth a look
 # Escaped letters may hide any of it.
-_MAYBE = re.compile(rf'"(?:{_names})"|item_reference|skill_reference|"object"\s*:|\\u00'.encode()).search
-_MAYBE_RESPONSES = re.compile(rf'"(?:{_names}|prompt|id)"|item_reference|\\u00'.encode()).search
+_MAYBE = re.compile(rf'"(?:{_names})"|{_audio}|item_reference|skill_reference|"object"\s*:|\\u00'.encode()).search
+_MAYBE_RESPONSES = re.compile(rf'"(?:{_names}|prompt|id)"|{_audio}|item_reference|\\u00'.encode()).search
 
 _WITH_ITEMS = frozenset({"responses", "conversations"})  # scopes
 _WITH_PROMPTS = _WITH_ITEMS | {"realtime"}

@@ -98,3 +98,27 @@ async def test_an_answer_with_very_many_ids_is_claimed_in_parts():
 
 def test_what_may_be_given_away_has_to_be_the_callers_where_it_is_named():
     assert _GIVEN.keys() <= FIELDS
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "given"),
+    [
+        ("responses.retrieve", {"id": "resp_1", "output": [{"type": "reasoning", "id": "ID"}]}, {"ID": "item"}),
+        ("conversations.items.list", {"object": "list", "data": [{"type": "message", "id": "ID"}]}, {"ID": "item"}),
+    ],
+)
+async def test_the_items_of_what_ran_in_the_background_and_of_conversations_have_owners(name, answer, given):
+    assert (await claimed(name, answer)).claimed == given
+
+
+async def test_speech_in_a_chat_that_is_not_kept_is_its_callers_in_whichever_event_it_is_named():
+    def making(owners: Owners) -> Making:
+        call: Any = SimpleNamespace(client_id=b"c", requested_model="gpt-4o")
+        return Making(owners, Known(), ROWS["chat.completions"], call, {"deployment": "my model"}, makes=False)  # type: ignore[arg-type]
+
+    whole, streamed = Owners(), Owners()
+    await making(whole).whole(b'{"id": "chatcmpl-1", "choices": [{"message": {"audio": {"id": "ID"}}}]}', "one")
+    stream = making(streamed)
+    for delta in (b'{"role":"assistant"}', b'{"content":""}', b'{"audio":{"id":"ID"}}'):
+        await stream.events(b'data: {"id":"chatcmpl-1","choices":[{"delta":%b}]}\n\n' % delta, "one")
+    assert whole.claimed == streamed.claimed == {"ID": "audio"}
