@@ -25,7 +25,7 @@ from proxy.bodies import Body, JsonBody
 from proxy.caps import Caps
 from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
 from proxy.deferred.accounting import Accounting
-from proxy.endpoints import Endpoint, ModelAt, Sends
+from proxy.endpoints import Endpoint, Metering, ModelAt, Sends
 from proxy.errors import Refusal, endpoint_not_served, not_ready
 from proxy.forms import FormBody
 from proxy.forwarding import Forwarder, Outbound
@@ -209,10 +209,10 @@ class CallEndpoint:
         outcome = Outcome(admission.call, admission.claim, endpoint, body.data, now, started)
         if isinstance(body, FormBody):
             outcome.fields = body.texts()
-        creates = _creates(endpoint, body)
-        if creates or endpoint.kinds:
-            outcome.making = gateway.making(endpoint, admission.call, path, body, creates)
         try:
+            creates = _creates(endpoint, body)
+            if creates or endpoint.kinds or _speaks(endpoint, body):
+                outcome.making = gateway.making(endpoint, admission.call, path, body, creates)
             if endpoint.lists is not None:
                 await gateway.lists.answer(endpoint, caller, call, routes, query, answer, own_headers, outcome)
             else:
@@ -250,6 +250,11 @@ def _creates(endpoint: Endpoint, body: Body) -> bool:
         return endpoint.creates
     # What goes on in the background is kept until it has ended, whatever its caller wants then.
     return isinstance(body, JsonBody) and (body.stored(endpoint.stores) or body.in_background())
+
+
+def _speaks(endpoint: Endpoint, body: Body) -> bool:
+    """Whether a chat's answer may be speech: its id can be named in later turns, stored or not."""
+    return endpoint.metering is Metering.CHAT and isinstance(body, JsonBody) and "audio" in body.fields
 
 
 def answer_refusal(answer: Answer, refusal: Refusal, own_headers: Headers, metrics: Metrics) -> None:
