@@ -78,7 +78,8 @@ class BatchLines:
 
     async def rewrite(self, form: FormBody) -> None:
         """Put the mapped lines in the place of the form's file. Raises `Refusal` that names the line."""
-        mapped = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the form keeps it
+        directory = str(self._gateway.settings.forms_dir)
+        mapped = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=directory)  # noqa: SIM115 - the form keeps it
         async for line in _lines(form):
             self._number += 1
             if self._number > _MOST_LINES:
@@ -156,6 +157,7 @@ async def _lines(form: FormBody) -> AsyncIterator[bytes]:
     """The lines that are not empty."""
     rest = b""
     async for piece in form.file():
+        await asyncio.sleep(0)  # a file of empty lines is no reason to keep others waiting
         rest += piece
         if b"\n" not in piece:
             if len(rest) > _LONGEST_LINE:

@@ -144,7 +144,9 @@ class Lists:
         except UpstreamError as error:
             raise upstream_failed(error.code) from None
         if status == 404:
-            await self._objects.release(call, owner.id)
+            # One that does not name the object may be the surface's (a wrong address or api_version), not the object's.
+            if _names(body, owner.id.encode()):
+                await self._objects.release(call, owner.id)
             return None
         if status >= 300:
             raise upstream_failed(f"http_{status}")
@@ -154,11 +156,16 @@ class Lists:
             raise upstream_failed("upstream_bad_answer") from None
 
 
+def _names(body: bytes, id: bytes) -> bool:
+    """Whether an error speaks of an object, not of a URL that has its id at the end."""
+    return id in body and b"/" + id not in body
+
+
 def _read(query: bytes) -> _Asked:
     asked = _Asked(metadata={})
     for name, value in parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True):
         if name == "limit":
-            if not value.isdigit() or not 1 <= int(value[:9]) <= 10_000:
+            if not (value.isascii() and value.isdigit() and len(value) <= 9 and 1 <= int(value) <= 10_000):
                 raise Refusal(400, "invalid_limit", "'limit' must be a whole number from 1 to 10000.", param="limit")
             asked.limit = min(int(value), _MOST)
         elif name == "order":

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from proxy.calls import Gateway
 
 _LONGEST_QUERY = 8192  # bytes
+_MOST_PARAMETERS = 256
 _OPTIONAL = frozenset({ModelAt.BODY, ModelAt.BODY_OPTIONAL, ModelAt.FORM, ModelAt.FORM_OPTIONAL})
 _OF_THE_ACCOUNT = frozenset({"logs", "stored_completions", "responses"})
+_YES = frozenset({"true", "1", "yes", "on", "t", "y"})  # what servers take for it in a query
 _REQUIRED = frozenset({ModelAt.BODY, ModelAt.FORM})
 
 
@@ -65,7 +67,7 @@ async def open_call(
             candidates = [each for each in candidates if each.upstream == home and each.route is route] or candidates
         return Opened(body, model, route.model, candidates, streamed, query)
     upstream = named.upstream or (body.upstream if isinstance(body, FormBody) else None) or routes.home(caller)
-    _check_meaning(endpoint, caller, body)
+    _check_meaning(endpoint, caller, body, named)
     lines = _lines(routes, caller, endpoint, body, named, now) if endpoint.makes == "batch" else None
     place = routes.place(upstream, endpoint)
     if endpoint.model is ModelAt.NESTED and isinstance(body, JsonBody):
@@ -78,14 +80,18 @@ async def open_call(
     return Opened(body, "", "", [place], streamed, query, lines)
 
 
-def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body) -> None:
+def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body, named: Named) -> None:
     """What single endpoints ask of their bodies. Raises `Refusal`."""
     if not isinstance(body, JsonBody):
         return
-    if endpoint.name == "batches.create" and "endpoint" in body.fields:
-        row = endpoint_of(body.read("endpoint"))
-        if row is not None:
-            check_endpoint(caller, row)
+    if endpoint.name == "batches.create":
+        if "endpoint" in body.fields:
+            row = endpoint_of(body.read("endpoint"))
+            if row is not None:
+                check_endpoint(caller, row)
+        _check_input(named)
+    if endpoint.name == "files.create" and body.details().get("purpose") == "batch":
+        raise Refusal(400, "invalid_form", "A batch's input file is uploaded as a form (multipart/form-data).")
     if endpoint.scope == "evals":
         _check_sources(body)
     if endpoint.name == "uploads.create" and body.details().get("purpose") == "batch":
@@ -96,6 +102,18 @@ def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body) -> None:
             "files.create and the purpose 'batch'.",
             param="purpose",
         )
+
+
+def _check_input(named: Named) -> None:
+    """A batch's input is a file whose lines were read when it came: no other one's were."""
+    for owner in named.owners.values():
+        if owner.kind == "file" and owner.details.get("purpose") != "batch":
+            raise Refusal(
+                400,
+                "not_a_batch_file",
+                f"The file '{owner.id[:64]}' was not uploaded as a batch's input. Upload it with the purpose 'batch'.",
+                param="input_file_id",
+            )
 
 
 def _check_sources(body: JsonBody) -> None:
@@ -141,7 +159,10 @@ def own_query(query: bytes) -> bytes:
         return b""
     if len(query) > _LONGEST_QUERY:
         raise Refusal(400, "invalid_query", f"The query is longer than {_LONGEST_QUERY} bytes.")
-    pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=256)
+    try:
+        pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise Refusal(400, "invalid_query", f"The query has more than {_MOST_PARAMETERS} parameters.") from None
     return urlencode([pair for pair in pairs if pair[0] != "api-version"]).encode("ascii")
 
 
@@ -195,7 +216,7 @@ def _model(endpoint: Endpoint, path: Mapping[str, str], body: Body) -> str | Non
 def _streamed(body: Body, query: bytes) -> bool:
     if isinstance(body, JsonBody | FormBody):
         return body.streamed()
-    return b"stream=true" in query
+    return any(name == "stream" and value.lower() in _YES for name, value in parse_qsl(query.decode("ascii")))
 
 
 def _is_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
