@@ -135,9 +135,11 @@ class JsonBody:
     def streamed(self) -> bool:
         """Whether a stream is asked for. What is no boolean is refused: an upstream may read it otherwise than the gateway."""
         raw = self.fields.get("stream")
+        form = self.fields.get("stream_format")  # of speech, which knows no `stream`
+        if form is not None and self._value("stream_format", form) == "sse":
+            return True
         if raw is None:
-            form = self.fields.get("stream_format")  # of speech
-            return form is not None and bytes(form) == b'"sse"'
+            return False
         said = bytes(raw)
         if said not in _BOOLEANS:
             raise Refusal(400, "invalid_type", "'stream' must be true or false.", param="stream")
@@ -152,9 +154,12 @@ class JsonBody:
         return default if said == b"null" else said != b"false"
 
     def in_background(self) -> bool:
-        """Whether the answer comes before the work is done."""
+        """Whether the answer comes before the work is done. What is no boolean is refused, as of `stream`."""
         raw = self.fields.get("background")
-        return raw is not None and bytes(raw) == _TRUE
+        said = b"null" if raw is None else bytes(raw)
+        if said not in _BOOLEANS:
+            raise Refusal(400, "invalid_type", "'background' must be true or false.", param="background")
+        return said == _TRUE
 
     def output_cap(self) -> int:
         """The most tokens that are asked for, or 0 where nobody set a cap."""

@@ -84,7 +84,7 @@ class Gateway:
         if endpoint.binary or endpoint.method == "DELETE":
             return None
         makes = creates and endpoint.makes is not None
-        deferred = isinstance(body, JsonBody) and body.in_background()
+        deferred = endpoint.metering is Metering.RESPONSES and isinstance(body, JsonBody) and body.in_background()
         details = body.details() if makes else None
         return Making(self.objects, self.known, endpoint, call, path, makes=makes, details=details, deferred=deferred)
 

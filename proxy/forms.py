@@ -31,6 +31,7 @@ _READ = 64 * 1024  # bytes of a kept file that are sent at once
 _NAMING = FIELDS - WORDS
 # Fields that decide what becomes of a call: none may come when its file is on its way already.
 _DECIDING = frozenset({"model", "stream", "purpose"})
+_SAID = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False, "": False, None: False}
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]").search
 
 
@@ -223,7 +224,10 @@ class FormBody:
         return model
 
     def streamed(self) -> bool:
-        return self.field("stream") in ("true", "True", "1")
+        said = self.field("stream")
+        if said not in _SAID:
+            raise Refusal(400, "invalid_type", "'stream' must be true or false.", param="stream")
+        return _SAID[said]
 
     def references(self) -> References:
         """The objects that its fields name: `file_id`, `input_reference[file_id]`, `file_ids[]`, …; a form's prompt is text."""

@@ -177,3 +177,18 @@ def test_what_is_announced_as_no_form_is_415(tmp_path, content_type):
     with pytest.raises(Refusal) as refused:
         open_form(headers, None, read_request_head(headers), 1000, tmp_path)
     assert refused.value.status == 415
+
+
+@pytest.mark.parametrize(("said", "streamed"), [(b"true", True), (b"1", True), (b"false", False), (b"", False)])
+async def test_a_form_asks_for_a_stream_in_the_words_of_sdks(tmp_path, said, streamed):
+    body = opened(form((FIELD % b"stream", said)), tmp_path)
+    await body.keep()
+    assert body.streamed() is streamed
+
+
+@pytest.mark.parametrize("said", [b"yes", b"on", b"TRUE", b"t", b" true"])
+async def test_what_only_some_servers_take_for_a_stream_is_refused(tmp_path, said):
+    body = opened(form((FIELD % b"stream", said)), tmp_path)
+    await body.keep()
+    with pytest.raises(Refusal, match="stream"):
+        body.streamed()
