@@ -6,13 +6,25 @@ A body that asks for too much output is lowered or refused as the policy says; o
 from collections.abc import Iterable
 from dataclasses import replace
 
+import msgspec
+
 from core.snapshot import EffectivePolicy
 from proxy.bodies import Body, JsonBody
 from proxy.endpoints import UNMETERED, Endpoint, Metering
 from proxy.errors import Refusal
 from proxy.metering.tokenizer import Tokenizer
-from proxy.reservation import Amounts, Lines, completions, exact_input, reserve, reserve_other, tool_types
+from proxy.reservation import (
+    Amounts,
+    Lines,
+    completions,
+    exact_input,
+    nested_tool_types,
+    reserve,
+    reserve_other,
+    tool_types,
+)
 
+_encode = msgspec.json.Encoder().encode
 _NO_TEXT = UNMETERED | {Metering.IMAGES, Metering.SPEECH, Metering.TRANSCRIPTION}
 _ASK = "Ask your Aduana administrator if you need it."
 
@@ -29,7 +41,7 @@ class Caps:
         """What the request reserves, after what the policy did to it; `lines`: of a batch that it makes. Raises `Refusal`
         (403 for a tool, 400 for a cap)."""
         if policy.allowed_tools is not None and isinstance(body, JsonBody):
-            check_tools(policy.allowed_tools, tool_types(body))
+            check_tools(policy.allowed_tools, _tools(body))
         if not isinstance(body, JsonBody) or endpoint.metering in _NO_TEXT:
             return reserve_other(endpoint, body, lines)
         if policy.max_output_tokens is not None and endpoint.metering is not Metering.EMBEDDINGS:
@@ -79,6 +91,21 @@ def check_tools(allowed: frozenset[str], kinds: Iterable[str]) -> None:
                 kind="permission_error",
                 param="tools",
             )
+
+
+def _tools(body: JsonBody) -> list[str]:
+    """The tools that a body brings, wherever. What was read is what is sent on: of a key that stands twice, an upstream could
+    read the other one."""
+    kinds = tool_types(body)
+    for name in ("tools", "data_sources", "input", "data_source"):
+        raw = body.fields.get(name)
+        if raw is None or not (name != "input" or b'"tools"' in bytes(raw) or b"\\u00" in bytes(raw)):
+            continue
+        value = body.read(name)
+        body.fields[name] = msgspec.Raw(_encode(value))
+        if name != "data_sources":
+            kinds += nested_tool_types(value)
+    return kinds
 
 
 def _cap_output(policy: EffectivePolicy, cap: int, body: JsonBody) -> None:

@@ -24,9 +24,8 @@ def map_models(
         if name in _NOT_READ:
             continue
         value = body.read(name)
-        mapped = _mapped(name, value, routes, caller, endpoint, upstream, now)
-        if mapped != value:
-            body.fields[name] = msgspec.Raw(_encode(mapped))
+        # Written anew though it be the same: of a key that stands twice, the upstream could read the other one.
+        body.fields[name] = msgspec.Raw(_encode(_mapped(name, value, routes, caller, endpoint, upstream, now)))
 
 
 def _mapped(

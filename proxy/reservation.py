@@ -180,13 +180,30 @@ def _unseen(endpoint: Endpoint, body: JsonBody) -> int:
 def tool_types(body: JsonBody) -> list[str]:
     """The tools that a request brings, by their `type`, older spellings included."""
     types = []
-    given = body.read("tools") if "tools" in body.fields else None
-    if isinstance(given, list):
-        types = [str(tool.get("type", "function")) for tool in given if isinstance(tool, dict)]
+    for name, usual in (("tools", "function"), ("data_sources", "data_source")):  # Azure's: an index, a database
+        given = body.read(name) if name in body.fields else None
+        if isinstance(given, list):
+            types += [str(tool.get("type", usual)) for tool in given if isinstance(tool, dict)]
     if "functions" in body.fields:
         types.append("function")
     if "web_search_options" in body.fields:
         types.append("web_search")
+    return types
+
+
+def nested_tool_types(value: Any) -> list[str]:
+    """The tools that stand further within: an eval's samples, an item that brings tools into a conversation."""
+    types = []
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            given = each.get("tools")
+            if isinstance(given, list):
+                types += [str(tool.get("type", "function")) for tool in given if isinstance(tool, dict)]
+            waiting.extend(each.values())
     return types
 
 
