@@ -135,7 +135,7 @@ def unknown_model(model: str) -> Refusal:
     return Refusal(
         404,
         "model_not_found",
-        f"The model '{model}' does not exist or you do not have access to it. GET /v1/models lists those you may use.",
+        f"The model '{model[:256]}' does not exist or you do not have access to it. GET /v1/models lists those you may use.",
         param="model",
     )
 

@@ -30,6 +30,7 @@ _NOT_FORWARDED = (
         b"forwarded",
         b"host",
         b"http2-settings",
+        b"idempotency-key",  # of callers who share an account, two may say the same
         b"ocp-apim-subscription-key",
         b"openai-organization",
         b"openai-project",
@@ -38,6 +39,12 @@ _NOT_FORWARDED = (
         b"via",
         b"x-api-key",
         b"x-request-id",
+        # They name another method or path than the one that was judged, to servers that heed them.
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
     }
 )
 _NOT_FORWARDED_PREFIXES = (

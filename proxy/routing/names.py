@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from core.model_names import is_wildcard
 from core.snapshot import Route
 
+_LONGEST = 256  # characters: what a wildcard allows is kept by its name, and written into the ledger
+
 
 class Names:
     """Of one snapshot. It keeps nothing of what callers say: a wildcard lets them invent names."""
@@ -16,9 +18,9 @@ class Names:
         self._wildcards = sorted(wildcards, key=lambda each: len(each[0]), reverse=True)
 
     def find(self, model: str) -> Route | None:
-        """The route of what a caller says."""
+        """The route of what a caller says; None for a name that is longer than any."""
         route = self._exact.get(model)
-        if route is None and self._wildcards and not is_wildcard(model):
+        if route is None and self._wildcards and len(model) <= _LONGEST and not is_wildcard(model):
             for prefix, wild in self._wildcards:
                 if model.startswith(prefix):
                     return wild

@@ -162,7 +162,7 @@ def test_a_batch_of_chat_calls_runs_and_its_output_is_its_apps(estate):
         (batch_lines(chat(stream=True)), 1, "invalid_batch_line"),
         ("\n\n", 1, "invalid_batch_line"),
         (batch_lines(*(chat(f"many-{number}") for number in range(17))), 17, "invalid_batch_line"),
-        (batch_lines(chat("many-" + "x" * 8000)), 1, "invalid_batch_line"),
+        (batch_lines(chat("many-" + "x" * 200)), 1, "invalid_batch_line"),
     ],
 )
 def test_a_batchs_lines_face_policy_and_mapping_like_calls(estate, lines, number, code):
