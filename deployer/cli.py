@@ -24,6 +24,7 @@ _COMMANDS = (
     "limits",
     "upstreams",
     "audit",
+    "budgets",
     "secrets",
     "simulate",
 )
