@@ -3,6 +3,7 @@
 What it reserves is a bound that costs nothing to work out; the tokenizer is asked only where the bound does not fit.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -21,6 +22,8 @@ from proxy.limits.answers import rate_limit_headers, refusal_of
 from proxy.metering.tokenizer import Tokenizer
 from proxy.reservation import Amounts, exact_input
 from proxy.routing import Candidate, RouteTable
+
+_GLANCE = 0.25  # seconds that a refusal waits to say where its caller's limits stand
 
 
 @dataclass(slots=True)
@@ -75,6 +78,19 @@ class Admitter:
             call = _on_route(call, route)
             own_headers.append((b"x-aduana-model", route.model.encode("utf-8")))
         return Admission(call, claim, candidates)
+
+    async def told(self, caller: Caller, now: float) -> Headers:
+        """What a caller is told of its limits where no call of its is admitted, by those that hold for every model; nothing
+        where the counters cannot be asked at once."""
+        plan = self._routes().plan(caller, "", now)
+        if not plan.told:
+            return []
+        try:
+            async with asyncio.timeout(_GLANCE):
+                left = await self._ledger.remaining(caller.client_id, plan)
+        except TimeoutError:
+            return []
+        return rate_limit_headers(plan, Verdict(False, False, left), now)
 
     async def _ask(
         self,

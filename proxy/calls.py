@@ -88,6 +88,15 @@ class Gateway:
         details = body.details() if makes else None
         return Making(self.objects, self.known, endpoint, call, path, makes=makes, details=details, deferred=deferred)
 
+    async def told(self, head: RequestHead) -> Headers:
+        """Where the limits of a request's caller stand, for an answer to what was not admitted; nothing, where it is nobody."""
+        try:
+            now = time.time()
+            caller = authenticate_caller(head.credential, self.snapshot(), self.peppers, self.tokens, now)
+            return [] if caller is None else await self.admitter.told(caller, now)
+        except Refusal:
+            return []
+
     def route_table(self) -> RouteTable:
         routes = self.routes
         if routes is None:
@@ -122,6 +131,8 @@ class CallEndpoint:
             await self._serve(scope, receive, answer, connection, head, call_id, request_id, own_headers, started)
         except Refusal as refusal:
             connection.interrupt = None
+            if len(own_headers) == 1:  # it was refused before its limits were asked
+                own_headers.extend(await gateway.told(head))
             answer_refusal(answer, refusal, own_headers, gateway.metrics)
         except CallerGone:
             pass

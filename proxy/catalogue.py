@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from core.snapshot import Caller, Route
 from proxy.authentication import authenticate_caller, verify_caller
 from proxy.calls import Gateway
-from proxy.headers import read_request_head
+from proxy.headers import Headers, read_request_head
 from proxy.routing import RouteTable
 from proxy.routing.table import allows
 
@@ -18,30 +18,30 @@ def catalogue(gateway: Gateway) -> APIRouter:
     """The routes that list and describe models."""
     router = APIRouter()
 
-    async def enter(request: Request) -> tuple[RouteTable, Caller]:
+    async def enter(request: Request) -> tuple[RouteTable, Caller, Headers]:
         routes = gateway.route_table()
         head = read_request_head(request.headers.raw)
         caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, gateway.tokens, time.time())
         if caller is None:
             caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
-        return routes, caller
+        return routes, caller, await gateway.told(head)
 
     # Azure's dated surface takes api-version; it changes nothing here.
     @router.get("/v1/models")
     @router.get("/openai/models")
     @router.get("/openai/v1/models")
     async def list_models(request: Request) -> Response:
-        routes, caller = await enter(request)
+        routes, caller, told = await enter(request)
         names = routes.names.exact()
         models = [_model(name, names[name]) for name in sorted(names) if allows(caller.policy, name, names[name])]
-        return _json({"object": "list", "data": models})
+        return _json({"object": "list", "data": models}, told)
 
     @router.get("/v1/models/{model:path}")
     @router.get("/openai/models/{model:path}")
     @router.get("/openai/v1/models/{model:path}")
     async def retrieve_model(model: str, request: Request) -> Response:
-        routes, caller = await enter(request)
-        return _json(_model(model, routes.find(caller, model)))
+        routes, caller, told = await enter(request)
+        return _json(_model(model, routes.find(caller, model)), told)
 
     return router
 
@@ -51,5 +51,6 @@ def _model(name: str, route: Route) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": route.created, "owned_by": "aduana"}
 
 
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
+def _json(value: object, told: Headers) -> Response:
+    headers = {name.decode(): content.decode() for name, content in told}
+    return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from core.ledger.records import Admitted, Settled
 from core.snapshot import Snapshot
-from proxy.limits import Claim, Verdict
+from proxy.limits import Claim, Plan, Verdict
 
 
 class LedgerError(Exception):
@@ -59,6 +59,10 @@ class LedgerLog(Protocol):
         unlimited and is counted in `dropped`. Raises `RulesChanged` where the claim has to be made anew.
         A call whose admission was denied, raised, or was cancelled, has no row and must not be settled.
         """
+        ...
+
+    async def remaining(self, client: bytes, plan: Plan) -> tuple[int, ...]:
+        """What is left of each check of a plan, in their order; empty where the counters cannot be asked."""
         ...
 
     def settle(self, record: Settled, claim: Claim) -> None:

@@ -17,7 +17,9 @@ from typing import Any
 from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
+from core.ledger.keys import StreamKeys
 from core.ledger.records import Admitted, Gone, Heartbeat, Made, Settled, Voided, encode, encode_settled
+from core.limits.standing import BUCKET_EPOCH
 from core.redis import parse_redis_url
 from core.redis.login import Login, PasswordLogin
 from core.redis.slots import NOT_HERE
@@ -28,7 +30,8 @@ from proxy.ledger.connection import RedisRefused, command
 from proxy.ledger.node import Node
 from proxy.ledger.nodes import Nodes
 from proxy.ledger.stream import AGAIN, ClientStream, Confirmation, OpenCall
-from proxy.limits import UNLIMITED, Claim, Verdict, operations
+from proxy.limits import UNLIMITED, Claim, Plan, Verdict, operations
+from proxy.limits.looking import left_of
 from proxy.limits.memory import MemoryLimiter
 from proxy.limits.plan import verdict_of
 
@@ -174,6 +177,25 @@ class RedisLog:
         if raw is AGAIN:
             raise RulesChanged
         return verdict_of(claim.plan, raw, time.time())
+
+    async def remaining(self, client: bytes, plan: Plan) -> tuple[int, ...]:
+        """See `LedgerLog.remaining`."""
+        keys, fields = StreamKeys(UUID(bytes=client)), [check.field for check in plan.checks]
+        hashes = (keys.buckets, keys.spent, keys.reserved)
+        try:  # side by side: one round trip
+            clock, full, spent, reserved = await asyncio.gather(
+                self.ask(client, "TIME"), *(self.ask(client, "HMGET", key, *fields) for key in hashes)
+            )
+        except LedgerUnavailable:
+            return ()
+        now = int(clock[0]) * 1_000_000 + int(clock[1]) - BUCKET_EPOCH * 1e6
+        return left_of(
+            plan,
+            [float(each or 0) for each in full],
+            [int(each or 0) for each in spent],
+            [int(each or 0) for each in reserved],
+            now,
+        )
 
     def settle(self, record: Settled, claim: Claim) -> None:
         """See `LedgerLog.settle`. What was never recorded as admitted (the buffer was full) is left out."""

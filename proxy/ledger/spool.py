@@ -20,7 +20,7 @@ from core.settings import Settings
 from core.snapshot import Snapshot
 from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.frames import frame
-from proxy.limits import UNLIMITED, Claim, Verdict, operations
+from proxy.limits import UNLIMITED, Claim, Plan, Verdict, operations
 from proxy.limits.memory import MemoryLimiter
 from proxy.limits.plan import counters_of, verdict_of
 
@@ -150,6 +150,10 @@ class SpoolLog:
         self._next -= 1
         self._limiter.void(operations.void(claim.id), now)
         return self._unrecorded()
+
+    async def remaining(self, client: bytes, plan: Plan) -> tuple[int, ...]:
+        """See `LedgerLog.remaining`."""
+        return self._limiter.remaining(plan, time.time_ns() // 1000)
 
     def settle(self, record: Settled, claim: Claim) -> None:
         """See `LedgerLog.settle`. It is in the file after this turn of the loop."""

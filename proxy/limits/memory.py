@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from proxy.limits import Plan
+from proxy.limits.looking import left_of
 from proxy.limits.operations import BUCKET, CALENDAR, DOWNSHIFTS, LIVE, REFUSES
 
 _MINUTE = 60_000_000  # microseconds
@@ -112,6 +114,13 @@ class MemoryLimiter:
     def void(self, operation: bytes, now: int) -> None:
         """See `Limiter.void`."""
         self._give_back(_read(operation)[1], None, now - _EPOCH)
+
+    def remaining(self, plan: Plan, now: int) -> tuple[int, ...]:
+        """What is left of each check of a plan; nothing is asked for."""
+        fields = [check.field for check in plan.checks]
+        full = [self._full.get(field, 0.0) for field in fields]
+        spent = [self.spent.get(field, 0) for field in fields]
+        return left_of(plan, full, spent, [self.reserved.get(field, 0) for field in fields], now - _EPOCH)
 
     def load(self, spent: Mapping[str, int]) -> None:
         """Replace all that is spent."""

@@ -233,6 +233,44 @@ def test_a_cap_lowers_what_is_asked_for_and_sets_what_is_not(serve, fresh_simula
     assert {name: value for name, value in seen["body"].items() if name.startswith("max_")} == {field: 7}
 
 
+@pytest.mark.parametrize("redis", [True, False], ids=["redis", "memory"])
+def test_every_answer_to_a_known_caller_says_where_its_limits_stand(serve, redis):
+    stack = serve(redis, {"requests_per_minute": 50, "tokens_per_day": 90_000, "max_input_tokens": 1000})
+    with stack.http() as http:
+        spent = first_answer(http)
+        left = int(spent.headers["x-ratelimit-remaining-requests"])
+        tokens = 90_000 - spent.json()["usage"]["total_tokens"]
+        eventually(
+            "it is settled", lambda: ask(http, model="none").headers["x-ratelimit-remaining-tokens"] == str(tokens)
+        )
+        for answer, status in (
+            (ask(http, model="none"), 404),
+            (ask(http, messages=[{"role": "user", "content": "word " * 3000}]), 400),
+            (http.post("/v1/chat/completions", content=b"{"), 400),
+            (http.get("/v1/models"), 200),
+            (http.get("/v1/models/gpt-4o"), 200),
+        ):
+            assert answer.status_code == status, answer.text
+            assert int(answer.headers["x-ratelimit-remaining-requests"]) >= left
+            assert answer.headers["x-ratelimit-limit-requests"] == "50"
+            assert answer.headers["x-ratelimit-remaining-tokens"] == str(tokens)
+        stranger = http.get("/v1/models", headers={"authorization": "Bearer adu_nobody00_x"})
+        assert stranger.status_code == 401 and "x-ratelimit-limit-requests" not in stranger.headers
+    assert len(stack.rows()) == 1
+
+
+def test_a_reset_budget_lets_in_within_two_seconds(serve):
+    stack = serve(seeded={"budgets": [a_budget("0.001")]})
+    with stack.http() as http:
+        first_answer(http)
+        eventually("the budget is spent", lambda: ask(http).status_code == 429)
+        eventually("the ledger has it", lambda: not stack.rows("SELECT 1 FROM admitted_calls"))
+        main = [sys.executable, "-c", "from deployer.cli import main; main()"]
+        done = subprocess.run([*main, "budgets", "reset", "team:contoso/research"], env=stack.environment, check=False)
+        assert done.returncode == 0
+        eventually("it lets in", lambda: ask(http).status_code == 200, within=2)
+
+
 # ── Under load ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 PROXIES, CLIENTS, SECONDS = 4, 200, 6.0
