@@ -463,27 +463,29 @@ def behind() -> Iterator[Callable[[str], str]]:
 
 
 def test_a_slow_redis_holds_the_limits_and_costs_each_call_its_round_trip_alone(cluster, behind):
-    stack, ports = cluster(behind, requests_per_minute=100)
+    stack, ports = cluster(behind, requests_per_minute=30)
+    with stack.http() as http:
+        first_answer(http)  # the client's gate is open
     behind.relay.delay = 0.1
     told = Told()
-    asyncio.run(load(ports, stack.key, told, 8))
+    asyncio.run(load(ports, stack.key, told, 8, seconds=8.0))
     behind.relay.delay = 0.0
-    assert told.odd == [] and told.refused > 0 and len(told.admitted) > 90
-    assert_bucket_held(told, 100)
+    assert told.odd == [] and told.refused > 0 and len(told.admitted) >= 25
+    assert_bucket_held(told, 30)
     assert_one_row_each(stack, told)
     assert_books_agree(stack)
 
 
 def test_a_redis_that_drops_its_connections_again_and_again_holds_the_limits_and_the_books(cluster, behind):
-    stack, ports = cluster(behind, requests_per_minute=100)
+    stack, ports = cluster(behind, requests_per_minute=30)
     told = Told()
     with stack.http() as http:
         first_answer(http)  # the client's gate is open
     behind.relay.drop_every(0.3)
     asyncio.run(load(ports, stack.key, told, 9, seconds=8.0))
     behind.relay.drop_every(None)
-    assert behind.relay.dropped > 50 and told.odd == [] and len(told.admitted) > 50
-    assert_bucket_held(told, 100)
+    assert behind.relay.dropped > 50 and told.odd == [] and len(told.admitted) >= 20
+    assert_bucket_held(told, 30)
     assert_one_row_each(stack, told)
     assert_books_agree(stack)
     with stack.http() as http:  # nothing was started anew
