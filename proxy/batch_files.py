@@ -155,7 +155,7 @@ class BatchLines:
 
 async def _lines(form: FormBody) -> AsyncIterator[bytes]:
     """The lines that are not empty."""
-    rest = b""
+    rest = bytearray()
     async for piece in form.file():
         await asyncio.sleep(0)  # a file of empty lines is no reason to keep others waiting
         rest += piece
@@ -166,9 +166,9 @@ async def _lines(form: FormBody) -> AsyncIterator[bytes]:
         *whole, rest = rest.split(b"\n")
         for line in whole:
             if line.strip():
-                yield line
+                yield bytes(line)
     if rest.strip():
-        yield rest
+        yield bytes(rest)
 
 
 def _bad_line(number: int, why: str, cause: Refusal | None = None) -> Refusal:

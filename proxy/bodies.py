@@ -27,6 +27,9 @@ OUTPUT_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 # No model writes more; what a caller asks for beyond it is the provider's to refuse, and must not leave the ledger's integers.
 _MOST_OUTPUT = 2**31 - 1
 _MOST_COUNT = 1024
+# Whoever looks into a value keeps others waiting: what is made of more pieces than any prompt is refused.
+_LARGE = 512 * 1024  # bytes
+_MOST_VALUES = 250_000
 LONGEST_PURPOSE = 64  # characters that are remembered of what an upload is for
 
 
@@ -235,6 +238,14 @@ class JsonBody:
 
     @staticmethod
     def _value(name: str, raw: msgspec.Raw) -> Any:
+        data = memoryview(raw)
+        if len(data) > _LARGE and bytes(data).count(b",") > _MOST_VALUES:
+            raise Refusal(
+                400,
+                "too_many_values",
+                f"'{name}' holds more than {_MOST_VALUES} values. Send fewer in one call.",
+                param=name,
+            )
         try:
             return _decode_value(raw)
         except UNREADABLE:

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.bodies import JsonBody
 from proxy.endpoints.table import ENDPOINTS
+from proxy.errors import Refusal
 from proxy.references import FIELDS, may_refer, references
 
 ROWS = {row.name: row for row in ENDPOINTS}
@@ -104,3 +105,9 @@ def test_of_a_key_that_stands_twice_the_one_that_was_read_is_sent():
     body = JsonBody(b'{"tools": [{"container": "theirs", "container": "mine"}]}')
     assert set(references(ROWS["responses"], body).own) == {"mine"}
     assert b"theirs" not in body.sent(b"", "").content
+
+
+def test_a_value_of_more_pieces_than_any_prompt_is_refused_before_it_is_looked_into():
+    body = JsonBody(b'{"input": [' + b"[0]," * 300_000 + b'{"file_id": "file-1"}]}')
+    with pytest.raises(Refusal, match="more than 250000 values"):
+        references(ROWS["responses"], body)
