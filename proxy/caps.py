@@ -11,7 +11,7 @@ import msgspec
 from core.snapshot import EffectivePolicy
 from proxy.bodies import Body, JsonBody
 from proxy.endpoints import UNMETERED, Endpoint, Metering
-from proxy.errors import Refusal
+from proxy.errors import Refusal, unknown_model
 from proxy.metering.tokenizer import Tokenizer
 from proxy.reservation import (
     Amounts,
@@ -42,6 +42,8 @@ class Caps:
         (403 for a tool, 400 for a cap)."""
         if policy.allowed_tools is not None and isinstance(body, JsonBody):
             check_tools(policy.allowed_tools, _tools(body))
+        if policy.allowed_models is not None and isinstance(body, JsonBody) and "tools" in body.fields:
+            _check_models_of_tools(policy, body)
         if not isinstance(body, JsonBody) or endpoint.metering in _NO_TEXT:
             return reserve_other(endpoint, body, lines)
         if policy.max_output_tokens is not None and endpoint.metering is not Metering.EMBEDDINGS:
@@ -91,6 +93,15 @@ def check_tools(allowed: frozenset[str], kinds: Iterable[str]) -> None:
                 kind="permission_error",
                 param="tools",
             )
+
+
+def _check_models_of_tools(policy: EffectivePolicy, body: JsonBody) -> None:
+    """A tool may bring a model of its own (image generation): it is one that the caller may use, or 404."""
+    tools = body.read("tools")
+    for tool in tools if isinstance(tools, list) else ():
+        model = tool.get("model") if isinstance(tool, dict) else None
+        if isinstance(model, str) and not policy.allows_model(model):
+            raise unknown_model(model)
 
 
 def _tools(body: JsonBody) -> list[str]:

@@ -9,7 +9,7 @@ from proxy.addressing import Named, find_named
 from proxy.batch_files import endpoint_of, models_of
 from proxy.bodies import NO_BODY, Body, JsonBody
 from proxy.endpoints import Endpoint, ModelAt, Sends
-from proxy.errors import Refusal
+from proxy.errors import Refusal, unknown_model
 from proxy.forms import FormBody
 from proxy.headers import RequestHead
 from proxy.intake import read_body
@@ -82,6 +82,13 @@ async def open_call(
 
 def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body, named: Named) -> None:
     """What single endpoints ask of their bodies. Raises `Refusal`."""
+    if endpoint.model is ModelAt.FORM_OPTIONAL and caller.policy.allowed_models is not None:
+        raise Refusal(  # the provider would take a model of its own choice
+            400,
+            "missing_model",
+            "Your policy allows certain models alone (allowed_models): name one of those that GET /v1/models lists.",
+            param="model",
+        )
     if not isinstance(body, JsonBody):
         return
     if endpoint.name == "batches.create":
@@ -90,6 +97,8 @@ def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body, named: Named)
             if row is not None:
                 check_endpoint(caller, row)
         _check_input(named)
+    if endpoint.name == "fine_tuning.jobs.create" and not caller.policy.allows_model(body.model()):
+        raise unknown_model(body.model())  # a base model: no route has to serve it
     if endpoint.name == "files.create" and body.details().get("purpose") == "batch":
         raise Refusal(400, "invalid_form", "A batch's input file is uploaded as a form (multipart/form-data).")
     if endpoint.scope == "evals":
