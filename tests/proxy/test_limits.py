@@ -229,7 +229,8 @@ def test_a_cap_lowers_what_is_asked_for_and_sets_what_is_not(serve, fresh_simula
         )
     assert answer.json()["usage"]["completion_tokens"] == 7
     assert answer.json()["choices"][0]["finish_reason"] == "length"
-    [seen] = fresh_simulator.requests(finished=1)
+    # Another tenant's gateway may ask the shared provider for what ends later.
+    [seen] = [each for each in fresh_simulator.requests(finished=1) if each["path"].endswith("/chat/completions")]
     assert {name: value for name, value in seen["body"].items() if name.startswith("max_")} == {field: 7}
 
 
