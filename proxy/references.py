@@ -59,11 +59,16 @@ NOT_READ = frozenset({"metadata", "parameters", "schema", "json_schema", "argume
 _OWN_NAMES = "variables"
 _ITEMS = ("input", "items")  # lists of a conversation's items
 
-_names = "|".join(sorted(FIELDS - {"audio", "prompt"}))
-_audio = r'"audio"\s*:\s*[{\[]'  # a piece of sound as text is not worth a look
+_looked_for = sorted(FIELDS - {"audio", "prompt"})
+# What begins with one letter alone is found five times as fast as what may begin with several: all of it begins with a quote,
+# and behind that a letter says at once that most of a body's quotes begin nothing.
+_named = f'(?=[{"".join(sorted({name[0] for name in _looked_for}))}])(?:{"|".join(_looked_for)})"'
+_audio = r'audio"\s*:\s*[{\[]'  # a piece of sound as text is not worth a look
+_types = '|(?:item|skill)_reference"'
+_maybe = re.compile(rf'"(?:{_named}|{_audio}{_types}|object"\s*:)'.encode()).search
+_maybe_of_items = re.compile(rf'"(?:{_named}|(?:prompt|id)"|{_audio}{_types})'.encode()).search
 # Escaped letters may hide any of it.
-_MAYBE = re.compile(rf'"(?:{_names})"|{_audio}|item_reference|skill_reference|"object"\s*:|\\u00'.encode()).search
-_MAYBE_RESPONSES = re.compile(rf'"(?:{_names}|prompt|id)"|{_audio}|item_reference|\\u00'.encode()).search
+_hidden = re.compile(rb"\\u00").search
 
 _WITH_ITEMS = frozenset({"responses", "conversations"})  # scopes
 _WITH_PROMPTS = _WITH_ITEMS | {"realtime"}
@@ -78,9 +83,9 @@ class References(NamedTuple):
 
 
 def may_refer(endpoint: Endpoint, data: bytes) -> bool:
-    """Whether a body is worth reading for references: one pass over its bytes."""
-    search = _MAYBE_RESPONSES if endpoint.scope in _WITH_PROMPTS else _MAYBE
-    return search(data) is not None
+    """Whether a body is worth reading for references: two quick passes over its bytes."""
+    search = _maybe_of_items if endpoint.scope in _WITH_PROMPTS else _maybe
+    return search(data) is not None or _hidden(data) is not None
 
 
 def references(endpoint: Endpoint, body: JsonBody) -> References:
