@@ -77,7 +77,6 @@ class Endpoint:
     lists: str | None = None  # answers the caller's own objects of a kind, from our table
     binary: bool = False  # its answer is no JSON
     refused: str | None = None  # why it is never forwarded
-    query: str | None = None  # tells it from a row of the same path: "beta=true"
     kinds: tuple[str, ...] = field(init=False)  # of its path's parameters, in order
     verb: bytes = field(init=False)
 
