@@ -19,7 +19,11 @@ from proxy.routing.names import Names
 
 ROWS = {row.name: row for row in ENDPOINTS}
 FUNCTIONS = SimpleNamespace(
-    allowed_tools=frozenset({"function"}), max_output_tokens=None, max_input_tokens=None, max_context_tokens=None
+    allowed_models=None,
+    allowed_tools=frozenset({"function"}),
+    max_output_tokens=None,
+    max_input_tokens=None,
+    max_context_tokens=None,
 )
 
 
