@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.supervisor import Child, ChildFailed, Supervisor
-from deployer.errors import CommandError
+from deployer.errors import USAGE, CommandError
 from deployer.local import first_seed, ports, seeding, services
 from deployer.local.errors import LocalTenantError
 from deployer.local.layout import Layout, unusable, write_private
@@ -67,6 +67,7 @@ def run(options: Options, report: Report) -> None:
             "workers_need_redis",
             f"--workers {options.workers} and --no-redis exclude each other: without Redis limits are counted in one process",
             "Leave one of the two out",
+            USAGE,
         )
     seed = seeding.read(options.seed) if options.seed is not None else None
     layout.create()

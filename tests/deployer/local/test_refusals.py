@@ -154,7 +154,7 @@ def test_a_wrong_seed_file_before_anything_is_made(run: Run, tmp_path: Path) -> 
 
 def test_several_workers_without_redis(run: Run, tmp_path: Path) -> None:
     code, said = run("up", "--data-dir", tmp_path / "new", "--workers", 2, "--no-redis")
-    assert (code, said["error"]["code"]) == (1, "workers_need_redis")
+    assert (code, said["error"]["code"]) == (2, "workers_need_redis")
     assert not (tmp_path / "new").exists()
 
 
