@@ -248,8 +248,9 @@ class FormBody:
         name = msgspec.json.decode(model, type=str).encode() if model else None
         content_type = (b"content-type", b"multipart/form-data; boundary=" + self._boundary)
         if self._over:
-            length = sum(len(self._head(part)) + self._length(part, name) + 2 for part in self.parts)
-            return Sent(self._whole_form(name), content_type, length + len(self._boundary) + 6)
+            parts = self._whole_parts(name)
+            length = sum(len(self._head(part)) + self._length(part, name) + 2 for part in parts)
+            return Sent(self._whole_form(parts, name), content_type, length + len(self._boundary) + 6)
         return Sent(self._as_it_comes(name), content_type)
 
     async def file(self) -> AsyncIterator[bytes]:
@@ -282,8 +283,14 @@ class FormBody:
         assert part.value is not None
         return model if model is not None and part.name == "model" else part.value
 
-    async def _whole_form(self, model: bytes | None) -> AsyncIterator[bytes]:
-        for part in self.parts:
+    def _whole_parts(self, model: bytes | None) -> Sequence[Part]:
+        """Its parts, and the model that a caller named by its path alone: not every upstream looks for it there."""
+        if model is None or any(part.name == "model" for part in self.parts):
+            return self.parts
+        return [*self.parts, Part("model", _head_of(b"model", None, None), model)]
+
+    async def _whole_form(self, parts: Sequence[Part], model: bytes | None) -> AsyncIterator[bytes]:
+        for part in parts:
             yield self._head(part)
             async for piece in self._content(part, model):
                 yield piece

@@ -73,6 +73,13 @@ async def test_the_model_is_named_as_the_upstream_knows_it_wherever_it_stands(tm
         assert await content(body, b'"my-deployment"') == form(*(expected if first else expected[::-1]))
 
 
+async def test_a_model_that_only_the_path_names_is_added_for_the_upstream(tmp_path):
+    parts = [(FILE, b"sound"), (FIELD % b"language", b"en")]
+    body = opened(form(*parts), tmp_path)
+    await body.keep()
+    assert await content(body, b'"whisper-1"') == form(*parts, (FIELD % b"model", b"whisper-1"))
+
+
 async def test_what_has_begun_to_stream_cannot_be_sent_again(tmp_path):
     body = opened(form((FIELD % b"purpose", b"x"), (FILE, b"y" * 100_000)), tmp_path)
     await body.keep_until_file("purpose")
