@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from proxy.errors import Refusal
+from proxy.lookalikes import plain, refuse_lookalikes
 from proxy.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class JsonBody:
             ) from None
         except RecursionError:
             raise Refusal(400, "invalid_json", "The request's body is nested too deeply to be read.") from None
+        if not plain(self.fields):
+            refuse_lookalikes(self.fields)
         self.data = data  # as the caller sent it
         self._imposed_cap: int | None = None
         self._stream_options = self.fields.get("stream_options")

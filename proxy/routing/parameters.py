@@ -7,6 +7,7 @@ import msgspec
 
 from core.snapshot import Route
 from proxy.bodies import OUTPUT_CAPS
+from proxy.lookalikes import plain
 
 Fields = dict[str, msgspec.Raw]
 
@@ -27,12 +28,22 @@ class Parameters:
 
     def merged(self, given: Mapping[str, msgspec.Raw]) -> Fields:
         """A request's fields with these."""
-        fields = {**self.defaults, **given, **self.overrides}
+        fields = {**self.defaults, **self._without_lookalikes(given), **self.overrides}
         if any(cap in self.overrides for cap in OUTPUT_CAPS):
             return _without(fields, [cap for cap in OUTPUT_CAPS if cap not in self.overrides])
         if any(cap in given for cap in OUTPUT_CAPS):
             return _without(fields, [cap for cap in OUTPUT_CAPS if cap not in given])
         return fields
+
+    def _without_lookalikes(self, given: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
+        """What is given, but for names that some upstreams read as an override (proxy.lookalikes)."""
+        if plain(given):
+            return given
+        return {
+            name: value
+            for name, value in given.items()
+            if name in self.overrides or name.casefold() not in self.overrides
+        }
 
 
 def _without(fields: Fields, names: list[str]) -> Fields:

@@ -1,6 +1,8 @@
 """Requests that mean harm: none is read otherwise than it is sent on, and none is a fault of the gateway's."""
 
 import asyncio
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,9 +14,11 @@ from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal
 from proxy.headers import read_request_head
 from proxy.lists import _names, _read
+from proxy.lookalikes import ACTED_ON
 from proxy.metering.tokenizer import Tokenizer
 from proxy.nested_models import map_models
 from proxy.opening import own_query
+from proxy.references import FIELDS
 from proxy.routing.names import Names
 
 ROWS = {row.name: row for row in ENDPOINTS}
@@ -84,6 +88,34 @@ def test_of_a_nested_model_that_stands_twice_the_one_that_was_judged_is_sent():
     body = JsonBody(b'{"testing_criteria": [{"model": "dear", "model": "cheap"}]}')
     map_models(body, routes, None, ROWS["evals.create"], "one", 0.0)
     assert b"dear" not in body.sent(b"", "").content
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        (b'{"model": "cheap", "Model": "dear"}', True),
+        (b'{"model": "m", "STREAM": true}', True),
+        (b'{"model": "m", "max_to\\u212aens": 9}', True),
+        (b'{"model": "m", "\\u017ftore": true}', True),
+        (b'{"model": "m", "Vector_Store_Ids": ["vs_1"]}', True),
+        (b'{"model": "m", "top_k": 1, "Top_K": 2}', True),
+        (b'{"model": "m", "topK": 2, "\\u00fcber": 1}', False),  # names of a server's own
+        (b'{"model": "m", "stream": true}', False),
+    ],
+)
+def test_a_field_that_a_careless_server_takes_for_a_judged_one_is_refused(body, refused):
+    if refused:
+        with pytest.raises(Refusal, match="in other letters"):
+            JsonBody(body)
+    else:
+        assert JsonBody(body).model() == "m"
+
+
+def test_all_that_the_gateway_reads_of_a_body_is_guarded_from_other_case():
+    source = "".join(path.read_text() for path in Path("proxy").rglob("*.py"))
+    read = set(re.findall(r'body\.read\("(\w+)"\)|fields\.get\("(\w+)"|\b(?:_value|count)\("(\w+)"', source))
+    names = {name for groups in read for name in groups if name} - {"type", "event_id", "response", "client_secret"}
+    assert names - ACTED_ON - FIELDS == set()  # the four stand in events, of which no other spelling goes on
 
 
 def test_no_wildcard_means_a_name_without_end():

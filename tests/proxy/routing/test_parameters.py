@@ -27,6 +27,7 @@ def sent(body: JsonBody) -> dict:
         ({}, {"temperature": 0.2}, {}, {"temperature": 0.2}),
         ({"temperature": 1}, {"temperature": 0.2}, {}, {"temperature": 1}),
         ({"temperature": 1}, {}, {"temperature": 0.2}, {"temperature": 0.2}),
+        ({"Temperature": 1, "User": "a"}, {}, {"temperature": 0.2}, {"temperature": 0.2, "User": "a"}),
         (
             {},
             {"top_p": 1, "metadata": {"a": ["b"]}},
