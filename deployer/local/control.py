@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.directory_lock import DirectoryLock
 from deployer.local.errors import LocalTenantError
 from deployer.local.layout import Layout
-from deployer.local.lock import DirectoryLock
 
 _STOPS_WITHIN = 120.0  # seconds: the drains and graces of all stages
 

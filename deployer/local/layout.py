@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.local.errors import LocalTenantError
+from deployer.private_files import write_private
 
 DEFAULT_DATA_DIR = Path(".aduana")
 FORMAT = 1
@@ -163,15 +164,6 @@ class Layout:
 
     def write_state(self, document: Mapping[str, Any]) -> None:
         write_private(self.state_file, json.dumps(document, indent=2) + "\n")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read: whole, or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 def unusable(path: Path, error: OSError) -> LocalTenantError:

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.supervisor import Child, ChildFailed, Supervisor
+from deployer.directory_lock import DirectoryLock
 from deployer.errors import USAGE, CommandError
 from deployer.local import first_seed, ports, seeding, services
 from deployer.local.errors import LocalTenantError
-from deployer.local.layout import Layout, unusable, write_private
-from deployer.local.lock import DirectoryLock
+from deployer.local.layout import Layout, unusable
 from deployer.local.postgres import PostgresServer
 from deployer.local.tenant import LocalTenant, describe
 from deployer.local.valkey import ValkeyServer
+from deployer.private_files import write_private
 
 if TYPE_CHECKING:
     from core.seed.apply import IssuedKey

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deployer.directory_lock import DirectoryLock
 from deployer.local.errors import LocalTenantError
 from deployer.local.layout import DEFAULT_DATA_DIR, Layout
-from deployer.local.lock import DirectoryLock
 
 
 @dataclass(frozen=True, slots=True)

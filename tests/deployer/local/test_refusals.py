@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deployer import cli
+from deployer.directory_lock import DirectoryLock
 from deployer.local.layout import Layout
-from deployer.local.lock import DirectoryLock
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 

@@ -1,4 +1,4 @@
-"""The lock of a data directory: one supervisor at a time, and the kernel releases it however that one ends."""
+"""The lock of a directory: one process at a time works in it, and the kernel releases it however that one ends."""
 
 import os
 import sys
