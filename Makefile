@@ -8,8 +8,9 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 # Test processes: one a core.
 JOBS   ?= auto
 
-COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-header --no-annotate -q
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q
+# The images' lock files: one an image, and one for what makes the wheel in them.
+IMAGES = proxy admin job
 
 .PHONY: up down test test-full lint format bench lock clean debian help
 .DEFAULT_GOAL := help
@@ -43,9 +44,13 @@ format: $(DEV) ## Put the code into the house's style
 bench: $(DEV) debian ## Measure the gateway beside its baselines (bench/README.md)
 	$(BIN)/python -m bench $(ARGS)
 
-lock: $(DEV) ## Resolve the dependencies anew into the hashed lock file
-	$(COMPILE) --extra dev --upgrade -o requirements-dev.lock
-	$(COMPILE) --extra local -c requirements-dev.lock -o requirements.lock
+lock: $(DEV) ## Resolve the dependencies anew into the hashed lock files
+	$(COMPILE) pyproject.toml --extra dev --group build --upgrade -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra local -c requirements-dev.lock -o requirements.lock
+	$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
+	for image in $(IMAGES); do \
+	  $(COMPILE) pyproject.toml --extra $$image -c requirements-dev.lock -o requirements-$$image.lock || exit 1; \
+	done
 
 clean: ## Remove what make made (a local tenant's data stay)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
