@@ -26,6 +26,7 @@ from deployer.azure_ids import (
     WorkspaceId,
     ZoneId,
 )
+from deployer.names import ResourceNames, name_resources, reserved_word
 
 
 class Part(BaseModel):
@@ -228,7 +229,9 @@ class Deployment(Part):
 class OpenAiAccount(Part):
     """An Azure OpenAI resource: made here, or an existing one that gets a private endpoint and a role."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", description="As the seed's upstream calls it.")
+    name: str = Field(
+        pattern=r"^(?!.*--)[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$", description="As the seed's upstream calls it."
+    )
     mode: Literal["new", "existing"] = "new"
     resource_id: AccountId | None = None
     region: Region | None = Field(None, description="Left out: the tenant's region.")
@@ -349,7 +352,7 @@ class Tenant(Part):
     """One installation."""
 
     name: str = Field(
-        pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$", description="What commands and state call this installation."
+        pattern=r"^(?!.*--)[a-z][a-z0-9-]{0,30}[a-z0-9]$", description="What commands and state call this installation."
     )
     subscription_id: Uuid
     region: Region
@@ -383,6 +386,10 @@ class Tenant(Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Tenant":
+        if self.name == "state":
+            raise ValueError("name: `state` is what the resource group of Terraform's states is called; choose another")
+        if word := reserved_word(self.prefix, self.name):
+            raise ValueError(f"prefix and name make every resource's name, and {word}: {self.prefix}-{self.name}")
         if self.redis.mode == "none" and self.replicas.proxy.max > 1:
             raise ValueError("redis: without it one proxy serves (limits are in its memory): say replicas.proxy.max: 1")
         existing = self.network.existing
@@ -421,6 +428,17 @@ class Tenant(Part):
         if self.event_hubs.enabled:
             zones.append("servicebus.windows.net")
         return tuple(zones)
+
+    def names(self) -> ResourceNames:
+        """What every resource is called."""
+        return name_resources(
+            subscription_id=self.subscription_id,
+            prefix=self.prefix,
+            name=self.name,
+            region=self.region,
+            resource_group=self.resource_group,
+            accounts=(account.name for account in self.openai.accounts),
+        )
 
     def addresses(self) -> AddressPlan:
         """The ranges of every subnet in use. Raises `AddressError` for what Azure would refuse."""
