@@ -12,6 +12,13 @@ from deployer.local import ports
 from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
 from deployer.local.valkey import ValkeyServer
 from tests.shared_postgres import TEMPLATE, shared_postgres
+from tests.simulators.azurerm.fixtures import (  # noqa: F401
+    azure_cloud,
+    azurerm_provider,
+    terraform,
+    terraform_binary,
+    terraform_in,
+)
 from tests.simulators.fixtures import (  # noqa: F401
     entra_tenant,
     fresh_simulator,

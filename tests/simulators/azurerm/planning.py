@@ -1,0 +1,104 @@
+"""What a resource will be: defaults filled in, what Azure computes left open, and which changes mean another resource."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.simulators.azurerm import arguments
+from tests.simulators.azurerm.schema import Block, Type
+from tests.simulators.azurerm.wire import UNKNOWN
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A planned object, and the paths in it that force another resource."""
+
+    planned: dict[str, Any]
+    replaces: tuple[Path, ...]
+
+
+def plan(type_: Type, prior: dict[str, Any] | None, proposed: dict[str, Any]) -> Plan:
+    """Plan a creation (`prior` is None) or a change.
+
+    `proposed` is Terraform's merge of configuration and prior state: what is null there and computed is neither configured nor
+    known from before.
+    """
+    defaults = arguments.DEFAULTS.get(type_.name, {})
+    planned = _planned(type_.block, proposed, prior, defaults, "")
+    if prior is None:
+        return Plan(planned, ())
+    if planned == prior:
+        return Plan(prior, ())
+    for name in arguments.recomputed(type_.name, prior, planned):
+        planned[name] = UNKNOWN
+    replaces = tuple(_replacing(type_.block, arguments.FORCES_NEW[type_.name], prior, planned, (), ""))
+    return Plan(planned, replaces)
+
+
+def _planned(block: Block, proposed: Any, prior: Any, defaults: dict[str, Any], path: str) -> Any:
+    if not isinstance(proposed, dict):
+        return proposed
+    planned: dict[str, Any] = {}
+    before = prior if isinstance(prior, dict) else {}
+    for name, attribute in block.attributes.items():
+        value = proposed.get(name)
+        if attribute.write_only:
+            value = None
+        elif value is None and (path + name) in defaults:
+            value = defaults[path + name]
+        elif value is None and attribute.computed:
+            value = UNKNOWN
+        elif name == "location" and isinstance(value, str):
+            value = arguments.location(value)
+        elif _same(name, value, before.get(name)):
+            value = before[name]
+        planned[name] = value
+    for name, nested in block.blocks.items():
+        items = proposed.get(name)
+        if isinstance(items, list):
+            priors = before.get(name)
+            older = priors if isinstance(priors, list) and nested.nesting == "list" else []
+            planned[name] = [
+                _planned(nested.block, item, older[index] if index < len(older) else None, defaults, f"{path}{name}.")
+                for index, item in enumerate(items)
+            ]
+        else:
+            planned[name] = items
+    return planned
+
+
+def _same(name: str, value: Any, before: Any) -> bool:
+    """Whether Azure holds two ids for the same."""
+    if not (isinstance(value, str) and isinstance(before, str) and name.endswith("_id")):
+        return False
+    return value.startswith("/") and value.lower() == before.lower()
+
+
+def _replacing(block: Block, forcing: frozenset[str], prior: Any, planned: Any, steps: Path, path: str) -> list[Path]:
+    if not isinstance(prior, dict) or not isinstance(planned, dict):
+        return []
+    found: list[Path] = []
+    for name in block.attributes:
+        if path + name in forcing and not _unchanged(prior.get(name), planned.get(name)):
+            found.append((*steps, name))
+    for name, nested in block.blocks.items():
+        before, after = prior.get(name), planned.get(name)
+        if _unchanged(before, after):
+            continue
+        if path + name in forcing:
+            found.append((*steps, name))
+        elif nested.nesting == "list" and isinstance(before, list) and isinstance(after, list):
+            for index, (older, newer) in enumerate(zip(before, after, strict=False)):
+                found += _replacing(nested.block, forcing, older, newer, (*steps, name, index), f"{path}{name}.")
+    return found
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    if after is UNKNOWN or before is UNKNOWN:
+        return after is before
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() == after.keys() and all(_unchanged(before[name], after[name]) for name in before)
+    return bool(before == after)

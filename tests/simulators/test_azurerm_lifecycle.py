@@ -1,0 +1,157 @@
+"""The simulated azurerm under the real Terraform: what it plans, makes, finds again, imports and takes away."""
+
+from tests.simulators.azurerm import ids, schema
+
+NETWORK = """
+terraform {
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = "~> 5.0"
+    }
+  }
+}
+
+provider "azurerm" {
+  features {}
+}
+
+variable "tags" {
+  type    = map(string)
+  default = null
+}
+
+variable "prefix" {
+  default = "10.20.1.0/24"
+}
+
+resource "azurerm_resource_group" "this" {
+  name     = "rg-aduana"
+  location = "UK South"
+  tags     = var.tags
+}
+
+resource "azurerm_virtual_network" "this" {
+  name                = "vnet"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  address_space       = ["10.20.0.0/16"]
+}
+
+resource "azurerm_subnet" "endpoints" {
+  name                 = "snet-endpoints"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.this.name
+  address_prefixes     = [var.prefix]
+}
+
+resource "azurerm_user_assigned_identity" "proxy" {
+  name                = "id-proxy"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+}
+
+resource "azurerm_role_assignment" "reader" {
+  scope                = azurerm_resource_group.this.id
+  role_definition_name = "Reader"
+  principal_id         = azurerm_user_assigned_identity.proxy.principal_id
+}
+
+data "azurerm_client_config" "this" {}
+
+output "tenant" {
+  value = data.azurerm_client_config.this.tenant_id
+}
+"""
+
+
+def test_what_is_applied_is_there_planned_again_changes_nothing_and_goes_with_destroy(terraform, azure_cloud):
+    terraform.write(NETWORK)
+    terraform.init()
+    terraform("validate")
+    assert terraform.changes() == {
+        address: ["create"]
+        for address in (
+            "azurerm_resource_group.this",
+            "azurerm_role_assignment.reader",
+            "azurerm_subnet.endpoints",
+            "azurerm_user_assigned_identity.proxy",
+            "azurerm_virtual_network.this",
+        )
+    }
+    terraform.apply("tested.tfplan")
+    assert terraform.changes() == {}
+    assert terraform.outputs() == {"tenant": azure_cloud.tenant}
+    identity = azure_cloud.resource("azurerm_user_assigned_identity")
+    assert identity["id"] == (
+        f"/subscriptions/{azure_cloud.subscription}/resourceGroups/rg-aduana/providers/Microsoft.ManagedIdentity/"
+        "userAssignedIdentities/id-proxy"
+    )
+    reader = azure_cloud.resource("azurerm_role_assignment")["values"]
+    assert reader["principal_id"] == identity["values"]["principal_id"]
+    assert reader["role_definition_id"].endswith("/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7")
+    terraform.destroy()
+    assert azure_cloud.resources() == []
+
+
+def test_changes_are_in_place_or_another_resource_as_the_argument_has_it(terraform):
+    terraform.write(NETWORK)
+    terraform.init()
+    terraform.apply()
+    assert terraform.changes("-var", 'tags={"a":"b"}') == {"azurerm_resource_group.this": ["update"]}
+    assert terraform.changes("-var", "prefix=10.20.2.0/24") == {"azurerm_subnet.endpoints": ["update"]}
+    terraform.write(NETWORK.replace("snet-endpoints", "snet-others").replace("UK South", "uksouth"))
+    assert terraform.changes() == {"azurerm_subnet.endpoints": ["delete", "create"]}
+
+
+def test_what_changes_outside_is_drift_what_is_deleted_outside_is_made_again_and_what_is_there_can_be_imported(
+    terraform, azure_cloud
+):
+    terraform.write(NETWORK)
+    terraform.init()
+    group = azure_cloud.put("azurerm_resource_group", name="rg-aduana", location="uksouth")
+    assert (
+        "already exists - to be managed via Terraform"
+        in terraform("apply", "-auto-approve", "-no-color", ok=False).stderr
+    )
+    terraform("import", "azurerm_resource_group.this", group["id"])
+    terraform.apply()
+    azure_cloud.change("azurerm_resource_group", tags={"owner": "somebody"})
+    azure_cloud.delete("azurerm_role_assignment")
+    drift = terraform("plan", "-refresh-only", "-no-color", "-detailed-exitcode", ok=False)
+    assert drift.code == 2 and "azurerm_role_assignment.reader has been deleted" in drift.stdout
+    assert terraform.changes() == {
+        "azurerm_resource_group.this": ["update"],
+        "azurerm_role_assignment.reader": ["create"],
+    }
+
+
+def test_a_fault_is_printed_as_the_real_provider_prints_it_and_strikes_as_often_as_it_was_told(terraform, azure_cloud):
+    terraform.write(NETWORK)
+    terraform.init()
+    azure_cloud.faults({"type": "azurerm_role_assignment", "operation": "create", "error": "AuthorizationFailed"})
+    refused = terraform("apply", "-auto-approve", "-no-color", ok=False)
+    assert refused.code == 1
+    said = " ".join(refused.stderr.replace("│", " ").split())
+    assert (
+        "performing CreateOrUpdate: unexpected status 403 (403 Forbidden) with error: AuthorizationFailed: The client"
+        in said
+    )
+    assert (
+        "does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write' over scope"
+        in said
+    )
+    assert [each["refused"] for each in azure_cloud.journal("create") if each["refused"]] == ["AuthorizationFailed"]
+    terraform.apply()
+    assert terraform.changes() == {}
+
+
+def test_every_type_of_the_schema_has_an_id_made_of_its_own_arguments():
+    resources = schema.load().resources
+    assert resources.keys() == ids.NAMINGS.keys()
+    for name, naming in ids.NAMINGS.items():
+        assert set(naming.arguments) <= resources[name].block.attributes.keys(), name
+        opens = naming.template.partition("}")[0].removeprefix("{")
+        values = {name: "/subscriptions/s" if name == opens else name for name in naming.arguments}
+        made = naming.id("s", values)
+        assert naming.parse(made.upper()) is not None, name
