@@ -39,6 +39,7 @@ class Settings:
     """All of it, typed, with its defaults."""
 
     database_url: str  # may be a secret reference
+    database_auth: Literal["password", "entra"] = "password"
     redis_url: str | None = None  # None: memory mode, and the ledger spools to files
     redis_auth: Literal["password", "entra"] = "password"
     peppers: Mapping[int, str] = field(default_factory=dict)  # version → secret reference; the highest makes new keys
@@ -227,6 +228,7 @@ _REFERENCES = "version=reference[,version=reference...], each env:NAME, file:/pa
 _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "database_url": (_url("postgresql", "postgres"), "postgresql://..., or a reference (env:, file:, kv://) to one"),
     "redis_url": (_url("redis", "rediss", "unix"), "redis://..., rediss://..., unix://..., or a reference to one"),
+    "database_auth": (_one_of("password", "entra"), "password or entra"),
     "redis_auth": (_one_of("password", "entra"), "password or entra"),
     "peppers": (_versions, _REFERENCES),
     "master_keys": (_versions, _REFERENCES),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.secrets.database import MasterKeys
     from core.secrets.resolver import CachingResolver
     from core.settings import Settings
-    from core.store import Migrated
+    from core.store import Database, Migrated
     from core.store.pool import Connection, Store
 
 DatabaseUrlOption = typer.Option(
@@ -40,6 +40,7 @@ DataDirOption = typer.Option(
 # What commands read of the services' settings; the rest of the environment is none of their business.
 _READ = (
     "ADUANA_DATABASE_URL",
+    "ADUANA_DATABASE_AUTH",
     "ADUANA_REDIS_URL",
     "ADUANA_REDIS_AUTH",
     "ADUANA_CA_BUNDLE",
@@ -59,7 +60,7 @@ class Tenant:
     """An open tenant. `environment` is what `env:` references are read from."""
 
     settings: "Settings" = field(repr=False)
-    url: str = field(repr=False)  # the database's, resolved
+    database: "Database"
     store: "Store" = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
 
@@ -111,9 +112,9 @@ def migrate_tenant(database_url: str | None, data_dir: Path | None) -> "Migrated
     from core.store import MigrationError, migrate
 
     async def work() -> "Migrated":
-        _, url, _ = await _settings(database_url, data_dir)
+        _, database, _ = await _settings(database_url, data_dir)
         try:
-            return await asyncio.to_thread(migrate, url)
+            return await asyncio.to_thread(migrate, database)
         except MigrationError as error:
             raise CommandError(
                 "the schema was not brought forward", str(error), "Nothing was changed; try again.", "migration_failed"
@@ -188,47 +189,47 @@ async def _explained(work: Callable[[], Awaitable[Result]]) -> Result:
 async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterator[Tenant]:
     from core.store import open_store
 
-    settings, url, environment = await _settings(database_url, data_dir)
+    settings, database, environment = await _settings(database_url, data_dir)
+    store = await open_store(database, application_name="aduana-cli", max_connections=1)
     try:
-        store = await open_store(url, application_name="aduana-cli", max_connections=1)
-    except ValueError as error:
-        raise _unusable(error) from None
-    try:
-        await _reach(url)
+        await _reach(database)
         await _check_schema(store)
-        yield Tenant(settings, url, store, environment)
+        yield Tenant(settings, database, store, environment)
     finally:
         await store.close()
 
 
-async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[Settings, str, Mapping[str, str]]":
-    """The settings, the database's URL itself, and what `env:` references are read from."""
+async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[Settings, Database, Mapping[str, str]]":
+    """The settings, the database, and what `env:` references are read from."""
     from core.secrets.resolver import resolve_setting, resolver_of
     from core.settings import Settings, SettingsError
+    from core.store import Database
 
     environment = _environment(database_url, data_dir)
     try:
         settings = Settings.from_environment({name: environment[name] for name in _READ if name in environment})
-        url = await resolve_setting(settings.database_url, resolver_of(settings, environment))
+        database = Database.of(
+            settings, await resolve_setting(settings.database_url, resolver_of(settings, environment))
+        )
     except SettingsError as error:
         raise CommandError("a setting is wrong", str(error), "", "settings", exit_code=USAGE) from None
     except ValueError as error:
         raise _unusable(error) from None
-    return settings, url, environment
+    return settings, database, environment
 
 
 def _unusable(error: ValueError) -> CommandError:
     return CommandError("the database URL cannot be used", str(error), "", "settings", exit_code=USAGE)
 
 
-async def _reach(url: str) -> None:
+async def _reach(database: "Database") -> None:
     """Connect once, plainly: a pool tries for seconds, and says to the log alone why it fails."""
     import psycopg
 
-    from core.store import StoreUnavailable, conninfo
+    from core.store import StoreUnavailable
 
     try:
-        connection = await psycopg.AsyncConnection.connect(conninfo(url, application_name="aduana-cli"))
+        connection = await database.connector("aduana-cli").connect_async()
     except psycopg.OperationalError as error:
         raise StoreUnavailable(str(error).partition("\n")[0]) from error
     await connection.close()

@@ -9,12 +9,11 @@ import socket
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
 
 from core.keys import Peppers, digest
 from core.pepper_rotation import Rehashed, begun, rehash
 from core.snapshot import KeyEntry
-from core.store.connection import conninfo
+from core.store.database import Database
 
 _log = logging.getLogger("aduana.rehashing")
 
@@ -26,8 +25,8 @@ _MOST = 500  # keys of one transaction
 class Rehashing:
     """One a process. Does nothing where there is one pepper."""
 
-    def __init__(self, database_url: str, peppers: Peppers) -> None:
-        self._conninfo = conninfo(database_url, application_name="aduana-rehashing")
+    def __init__(self, database: Database, peppers: Peppers) -> None:
+        self._connector = database.connector("aduana-rehashing")
         self._version = peppers.newest
         self._pepper = peppers[peppers.newest]
         self._waiting: dict[str, Rehashed] = {}  # by the key's id
@@ -58,7 +57,7 @@ class Rehashing:
         """Tell Postgres; False: not now."""
         batch = list(self._waiting.values())[:_MOST]
         try:
-            async with await AsyncConnection.connect(self._conninfo) as connection:
+            async with await self._connector.connect_async() as connection:
                 if not await begun(connection, self._version):
                     return False
                 written = await rehash(connection, self._version, batch, actor=f"proxy:{socket.gethostname()}")

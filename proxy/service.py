@@ -21,6 +21,7 @@ from core.secrets.resolver import CachingResolver, resolve_setting, resolver_of
 from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
 from core.snapshot.watch import SnapshotWatcher
+from core.store.database import Database
 from proxy.admission import Admitter
 from proxy.answering import Answerer
 from proxy.app import build_app
@@ -65,7 +66,7 @@ class Service:
         self,
         settings: Settings,
         environment: Mapping[str, str],
-        database_url: str,
+        database: Database,
         peppers: Peppers,
         ledger: LedgerLog,
         resolver: CachingResolver,
@@ -94,10 +95,10 @@ class Service:
         forwarder = Forwarder(self._client, self._credentials, self.metrics, answerer)
         admitter = Admitter(ledger, self._tokenizer, lambda: self._gateway.route_table(), settings.redis_timeout)
         caps = Caps(self._tokenizer)
-        self._objects = _objects(ledger, database_url)
+        self._objects = _objects(ledger, database)
         self._tokens = _entra_tokens(settings)
         self._accounting = Accounting(
-            database_url, ledger, self._objects, forwarder, lambda: self._gateway.routes, settings.lease_seconds
+            database, ledger, self._objects, forwarder, lambda: self._gateway.routes, settings.lease_seconds
         )
         self._gateway = Gateway(
             settings=settings,
@@ -125,10 +126,10 @@ class Service:
                 EphemeralTokens(peppers),
             ),
         )
-        self._priming = _priming(ledger, database_url)
-        self._rehashing = _rehashing(database_url, peppers)
-        self.watcher = SnapshotWatcher(database_url, settings, peppers, self._replace_snapshot)
-        self._sole = _sole_proxy(settings, database_url)
+        self._priming = _priming(ledger, database)
+        self._rehashing = _rehashing(database, peppers)
+        self.watcher = SnapshotWatcher(database, settings, peppers, self._replace_snapshot)
+        self._sole = _sole_proxy(settings, database)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sharing: Sharing | None = None
         self._expose()
@@ -148,10 +149,10 @@ class Service:
 
         identities = Identities(settings.azure_credential, settings.azure_client_id)
         resolver = resolver_of(settings, environment, identities=identities, sealed=sealed)
-        database_url = await resolve_setting(settings.database_url, resolver)
+        database = Database.of(settings, await resolve_setting(settings.database_url, resolver))
         peppers = await Peppers.load(settings.peppers, resolver)
         ledger = await _open_ledger(settings, resolver, identities)
-        opened.append(cls(settings, environment, database_url, peppers, ledger, resolver, identities))
+        opened.append(cls(settings, environment, database, peppers, ledger, resolver, identities))
         opened[0]._sharing = await _open_sharing(opened[0].board, settings, resolver, identities)
         if opened[0]._sole is not None:
             await opened[0]._sole.acquire()
@@ -286,38 +287,38 @@ def _entra_tokens(settings: Settings) -> "EntraTokens | None":
     return EntraTokens(settings)
 
 
-def _rehashing(database_url: str, peppers: Peppers) -> "Rehashing | None":
+def _rehashing(database: Database, peppers: Peppers) -> "Rehashing | None":
     """Moves keys from an older pepper to the newest, where there are several."""
     if len(list(peppers)) < 2:
         return None
     from proxy.rehashing import Rehashing
 
-    return Rehashing(database_url, peppers)
+    return Rehashing(database, peppers)
 
 
-def _sole_proxy(settings: Settings, database_url: str) -> "SoleProxy | None":
+def _sole_proxy(settings: Settings, database: Database) -> "SoleProxy | None":
     """Without Redis one process counts the limits, and so one process serves, unless it is declared otherwise."""
     if settings.redis_url is not None or settings.memory_mode_per_replica:
         return None
     from core.store.sole import SoleProxy
 
-    return SoleProxy(database_url)
+    return SoleProxy(database)
 
 
-def _objects(ledger: LedgerLog, database_url: str) -> Objects:
+def _objects(ledger: LedgerLog, database: Database) -> Objects:
     """Claims go where the ledger goes."""
     if isinstance(ledger, RedisLog):
         from proxy.objects.redis import RedisObjects
 
-        return RedisObjects(ledger, database_url)
+        return RedisObjects(ledger, database)
     from proxy.ledger.spool import SpoolLog
     from proxy.objects.spool import SpoolObjects
 
     assert isinstance(ledger, SpoolLog)
-    return SpoolObjects(ledger, database_url)
+    return SpoolObjects(ledger, database)
 
 
-def _priming(ledger: LedgerLog, database_url: str) -> "Priming | None":
+def _priming(ledger: LedgerLog, database: Database) -> "Priming | None":
     """Without Redis what was spent before is read from Postgres by this process."""
     if isinstance(ledger, RedisLog):
         return None
@@ -325,7 +326,7 @@ def _priming(ledger: LedgerLog, database_url: str) -> "Priming | None":
     from proxy.limits.priming import Priming
 
     assert isinstance(ledger, SpoolLog)
-    return Priming(database_url, ledger)
+    return Priming(database, ledger)
 
 
 async def _open_sharing(

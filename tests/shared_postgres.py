@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 
+from core.store import Database
 from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
 
 TEMPLATE = "aduana_template"
@@ -45,7 +46,7 @@ def _make_template(server: PostgresServer) -> None:
 
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    migrate(server.url(TEMPLATE))
+    migrate(Database(server.url(TEMPLATE)))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from core.keys import Peppers
 from core.secrets.resolver import open_resolver
 from core.seed.apply import apply_seed
 from core.seed.file import parse_seed
+from core.store import Database
 from core.store.migrate import migrate
 from deployer.local.errors import LocalTenantError
 from deployer.local.ports import free_port
@@ -159,7 +160,7 @@ class Aduana:
         machine.renice(self._postgres.pid, _NICE)
         database_url = self._postgres.url()
         self.ledger = UsageEvents(database_url)
-        migrate(database_url)
+        migrate(Database(database_url))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ADUANA_")},
             "ADUANA_DATABASE_URL": database_url,

@@ -7,15 +7,14 @@ token ran out; a new one is sent by AUTH on the open connection.
 import base64
 import binascii
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.identity import Token, TokenIssuer, TokenSource, TokenUnavailable
+from core.identity import TokenIssuer, TokenSource, TokenUnavailable
+from core.identity.held import HeldToken
 from core.redis import RedisAddress
 
 SCOPE = "https://redis.azure.com/.default"
-_AGAIN = 5.0  # seconds between two attempts to renew a token that is still good
 
 
 class LoginUnavailable(Exception):
@@ -101,32 +100,28 @@ class BlockingLogin:
 
     def __init__(self, address: RedisAddress, tokens: TokenIssuer | None = None) -> None:
         self._username = address.username
-        self._issuer = tokens
+        self._held = HeldToken(tokens, SCOPE) if tokens is not None else None
         self._credentials = credentials_in(address) if tokens is None else None
-        self._token: Token | None = None
-        self._not_before = 0.0  # Unix seconds: the issuer has just failed
 
     @property
     def needed(self) -> bool:
-        return self._issuer is not None or self._credentials is not None
+        return self._held is not None or self._credentials is not None
 
     def current(self) -> Credentials | None:
         """Raises `LoginUnavailable`."""
-        now = time.time()
-        if self._issuer is not None and (self._token is None or now >= max(self._token.refresh_at, self._not_before)):
+        if self._held is not None:
             try:
-                self._token = self._issuer.issue(SCOPE)
-                self._credentials = Credentials(self._username or _object_id(self._token.value), self._token.value)
+                token = self._held.current().value
             except TokenUnavailable as error:
-                self._not_before = now + _AGAIN
-                if self._token is None or now >= self._token.expires_at:
-                    raise LoginUnavailable(str(error)) from None
+                raise LoginUnavailable(str(error)) from None
+            if self._credentials is None or self._credentials.password != token:
+                self._credentials = Credentials(self._username or _object_id(token), token)
         return self._credentials
 
     def forget(self) -> None:
         """Redis refused it: the next one is asked for anew."""
-        if self._issuer is not None:
-            self._token = None
+        if self._held is not None and self._credentials is not None:
+            self._held.refuse(self._credentials.password)
 
 
 def require_tls(address: RedisAddress) -> None:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 
 from core.holding import NAME, announcement
@@ -21,7 +20,7 @@ from core.settings import Settings
 from core.snapshot import Snapshot, disk
 from core.snapshot.picture import build
 from core.snapshot.rows import encode, read_rows
-from core.store.connection import conninfo
+from core.store.database import Database
 from core.store.schema import schema_state
 
 _log = logging.getLogger("aduana.snapshot")
@@ -40,16 +39,16 @@ class SnapshotWatcher:
 
     def __init__(
         self,
-        database_url: str,
+        database: Database,
         settings: Settings,
         peppers: Peppers,
         on_replace: Callable[[Snapshot], object] | None = None,
     ) -> None:
-        """`database_url` is resolved; `on_replace` is called in the event loop with each new snapshot."""
+        """`on_replace` is called in the event loop with each new snapshot."""
         self.current: Snapshot | None = None
         self.problem: str | None = "the snapshot has not been read yet"  # why it is not being confirmed; None: it is
-        self._listening = conninfo(database_url, application_name=NAME, statement_timeout=_ANSWER)
-        self._reading = conninfo(database_url, application_name=NAME, statement_timeout=_READ)
+        self._listening = database.connector(NAME, statement_timeout=_ANSWER)
+        self._reading = database.connector(NAME, statement_timeout=_READ)
         self._holds = announcement(peppers, settings.master_keys)
         self._settings = settings
         self._peppers = peppers
@@ -106,7 +105,7 @@ class SnapshotWatcher:
 
     async def _listen(self) -> None:
         """Until the connection is lost."""
-        async with await AsyncConnection.connect(self._listening, autocommit=True) as connection:
+        async with await self._listening.connect_async(autocommit=True) as connection:
             state = await asyncio.wait_for(schema_state(connection), _ANSWER)
             if not state.ready:
                 self._report(str(state))
@@ -150,7 +149,7 @@ class SnapshotWatcher:
 
     def _read(self) -> tuple[Snapshot, bytes]:
         now = time.time()
-        with psycopg.connect(self._reading, autocommit=True) as connection:
+        with self._reading.connect(autocommit=True) as connection:
             rows = read_rows(connection)
         if unheld := {row.pepper_version for row in rows.keys} - set(self._peppers):
             versions = ", ".join(map(str, sorted(unheld)))

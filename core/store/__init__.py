@@ -4,19 +4,20 @@
 not here; nothing on a request's way waits for this package.
 """
 
-from core.store.connection import StoreUnavailable, conninfo
+from core.store.connection import StoreUnavailable
+from core.store.database import Database
 from core.store.migrate import Migrated, MigrationError, migrate
 from core.store.pool import Store, open_store
 from core.store.schema import NEEDED_REVISION, SchemaState, schema_state
 
 __all__ = [
     "NEEDED_REVISION",
+    "Database",
     "Migrated",
     "MigrationError",
     "SchemaState",
     "Store",
     "StoreUnavailable",
-    "conninfo",
     "migrate",
     "open_store",
     "schema_state",

@@ -1,5 +1,7 @@
 """How every connection to Postgres is made: with timeouts, and with keepalives that notice a server that is gone."""
 
+from typing import Any
+
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -20,11 +22,7 @@ def conninfo(
 
     Raises `ValueError`, which does not repeat the URL.
     """
-    try:
-        given = conninfo_to_dict(database_url)
-    except ProgrammingError:
-        # libpq's message may repeat a part of the URL, and so a password.
-        raise ValueError("the database URL is not one that libpq understands (postgresql://user@host/name)") from None
+    given = parts_of(database_url)
     options = {
         "statement_timeout": f"{statement_timeout * 1000:.0f}",
         "lock_timeout": f"{lock_timeout * 1000:.0f}",
@@ -44,3 +42,12 @@ def conninfo(
         ),
     }
     return make_conninfo("", **settings)
+
+
+def parts_of(database_url: str) -> dict[str, Any]:
+    """What a database URL (or a libpq string) says, by libpq's keywords. Raises `ValueError`, which does not repeat it."""
+    try:
+        return dict(conninfo_to_dict(database_url))
+    except ProgrammingError:
+        # libpq's message may repeat a part of the URL, and so a password.
+        raise ValueError("the database URL is not one that libpq understands (postgresql://user@host/name)") from None

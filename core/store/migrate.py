@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from core.store.connection import StoreUnavailable, conninfo
+from core.store.connection import StoreUnavailable
+from core.store.database import Database
 from core.store.schema import NEEDED_REVISION
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ class Migrated:
     after: str
 
 
-def migrate(database_url: str, *, wait: float = 120.0) -> Migrated:
+def migrate(database: Database, *, wait: float = 120.0) -> Migrated:
     """Bring the database's schema to what this version needs; `wait` is seconds for another one's migration to end.
 
     Raises `StoreUnavailable`, or `MigrationError` with nothing changed.
     """
-    target = conninfo(database_url, application_name="aduana-migrate", statement_timeout=0, lock_timeout=wait)
+    patient = database.connector("aduana-migrate", statement_timeout=0, lock_timeout=wait)
     try:
-        with psycopg.connect(target, autocommit=True) as connection:
+        with patient.connect(autocommit=True) as connection:
             before = _revision(connection)
             if before is not None and before >= NEEDED_REVISION:
                 return Migrated(before, before)
@@ -50,7 +51,7 @@ def migrate(database_url: str, *, wait: float = 120.0) -> Migrated:
             before = _revision(connection)
             if before is not None and before >= NEEDED_REVISION:
                 return Migrated(before, before)
-            _upgrade(database_url)
+            _upgrade(database)
             return Migrated(before, _revision(connection) or "")
     except psycopg.OperationalError as error:
         raise StoreUnavailable(f"Postgres is not available: {error}") from error
@@ -63,14 +64,14 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def _upgrade(database_url: str) -> None:
+def _upgrade(database: Database) -> None:
     from alembic import command
     from sqlalchemy import create_engine, pool
     from sqlalchemy.exc import SQLAlchemyError
 
     # A DDL statement that waits for a lock makes every query queue behind it: give up soon, change nothing, say so.
-    impatient = conninfo(database_url, application_name="aduana-migrate", statement_timeout=0, lock_timeout=10.0)
-    engine = create_engine("postgresql+psycopg://", poolclass=pool.NullPool, creator=lambda: psycopg.connect(impatient))
+    impatient = database.connector("aduana-migrate", statement_timeout=0, lock_timeout=10.0)
+    engine = create_engine("postgresql+psycopg://", poolclass=pool.NullPool, creator=impatient.connect)
     try:
         with engine.connect() as connection:
             command.upgrade(_config(connection), "head")

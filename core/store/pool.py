@@ -7,7 +7,8 @@ from typing import Any
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from core.store.connection import StoreUnavailable, conninfo
+from core.store.connection import StoreUnavailable
+from core.store.database import LONGEST_LIFE, Connector, Database
 
 Connection = AsyncConnection[tuple[Any, ...]]
 
@@ -43,14 +44,16 @@ class Store:
 
 
 async def open_store(
-    database_url: str, *, application_name: str = "aduana", max_connections: int = 4, statement_timeout: float = 30.0
+    database: Database, *, application_name: str = "aduana", max_connections: int = 4, statement_timeout: float = 30.0
 ) -> Store:
-    """Open the store; `database_url` is resolved (no reference). Does not wait for Postgres: it may come later."""
+    """Open the store. Does not wait for Postgres: it may come later."""
+    connector = database.connector(application_name, statement_timeout=statement_timeout)
     pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-        conninfo(database_url, application_name=application_name, statement_timeout=statement_timeout),
+        connection_class=_opened_by(connector),
         min_size=0,
         max_size=max_connections,
         max_idle=60.0,
+        max_lifetime=LONGEST_LIFE if database.by_token else 3600.0,
         reconnect_timeout=10.0,
         check=AsyncConnectionPool.check_connection,
         name=application_name,
@@ -58,6 +61,17 @@ async def open_store(
     )
     await pool.open()
     return Store(pool)
+
+
+def _opened_by(connector: Connector) -> type[Connection]:
+    class Opened(AsyncConnection[tuple[Any, ...]]):
+        """The pool's way of opening one, turned to ours: each by what lets us in at that moment."""
+
+        @classmethod
+        async def connect(cls, conninfo: str = "", **_: Any) -> Any:
+            return await connector.connect_async()
+
+    return Opened
 
 
 def _reason(error: Exception) -> str:

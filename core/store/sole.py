@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from core.store.connection import conninfo
+from core.store.database import Database
 
 _log = logging.getLogger("aduana.sole")
 
@@ -39,8 +39,8 @@ class AnotherProxyServes(Exception):
 class SoleProxy:
     """Holds the lock from `acquire` to `release`."""
 
-    def __init__(self, database_url: str, check_seconds: float = _CHECK) -> None:
-        self._conninfo = conninfo(database_url, application_name="aduana-sole-proxy", statement_timeout=5.0)
+    def __init__(self, database: Database, check_seconds: float = _CHECK) -> None:
+        self._connector = database.connector("aduana-sole-proxy", statement_timeout=5.0)
         self._check_seconds = check_seconds
         self._name = f"{socket.gethostname()}, process {os.getpid()}"
         self._connection: psycopg.AsyncConnection[Any] | None = None
@@ -77,7 +77,7 @@ class SoleProxy:
             await connection.close()
 
     async def _take(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        connection = await self._connector.connect_async(autocommit=True)
         try:
             locked = await (await connection.execute(_LOCK, {"key": _KEY})).fetchone()
             if locked is None or not locked[0]:

@@ -114,12 +114,9 @@ def _reset(
 
 
 def _read(tenant: Tenant) -> "list[BudgetState]":
-    import psycopg
-
     from core.budgets import read_budgets
-    from core.store import conninfo
 
-    with psycopg.connect(conninfo(tenant.url, application_name="aduana-cli")) as connection:
+    with tenant.database.connector("aduana-cli").connect() as connection:
         return read_budgets(connection)
 
 

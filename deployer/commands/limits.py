@@ -106,17 +106,14 @@ def _show(
 
 
 def _look(tenant: Tenant, redis_url: str | None, key_id: str, path: str) -> _Found:
-    import psycopg
-
     from core.ledger.sums import sums
     from core.limits import NO_RULES
     from core.limits.standing import Counters, fields_of, standings
     from core.snapshot.picture import build
     from core.snapshot.rows import read_rows
-    from core.store import conninfo
 
     now = time.time()
-    with psycopg.connect(conninfo(tenant.url, application_name="aduana-cli")) as connection:
+    with tenant.database.connector("aduana-cli").connect() as connection:
         caller = build(read_rows(connection), now).caller(key_id)
         rules = caller.rules if caller is not None else NO_RULES
         every = [*rules.every()]

@@ -84,13 +84,10 @@ def _upstreams(
 
 
 def _look(tenant: Tenant, redis_url: str | None) -> _Found:
-    import psycopg
-
     from core.snapshot.picture import build
     from core.snapshot.rows import read_rows
-    from core.store import conninfo
 
-    with psycopg.connect(conninfo(tenant.url, application_name="aduana-cli")) as connection:
+    with tenant.database.connector("aduana-cli").connect() as connection:
         snapshot = build(read_rows(connection), time.time())
     if redis_url is None:
         why = "There is no Redis: each process goes by what it sees itself, and shows it in its /metrics."

@@ -269,7 +269,7 @@ def _migrate(server: PostgresServer, database_url: str) -> None:
     import psycopg
     from psycopg import errors
 
-    from core.store import MigrationError, StoreUnavailable, migrate
+    from core.store import Database, MigrationError, StoreUnavailable, migrate
 
     try:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -281,7 +281,7 @@ def _migrate(server: PostgresServer, database_url: str) -> None:
             "postgres_failed", f"Postgres did not let the database be created: {error}", "Read logs/postgres.log"
         ) from None
     try:
-        migrate(database_url)
+        migrate(Database(database_url))
     except (MigrationError, StoreUnavailable) as error:
         raise LocalTenantError(
             "migration_failed",

@@ -30,13 +30,14 @@ async def apply(tenant: LocalTenant, seed: "SeedFile") -> "tuple[IssuedKey, ...]
     from core.seed.apply import apply_seed
     from core.seed.document import SeedError
     from core.settings import Settings
-    from core.store import open_store
+    from core.store import Database, open_store
 
     environment = {**os.environ, **tenant.environment}
     settings = Settings.from_environment(tenant.environment)
-    store = await open_store(tenant.database_url, application_name="aduana-up", max_connections=1)
+    database = Database(tenant.database_url)
+    store = await open_store(database, application_name="aduana-up", max_connections=1)
     try:
-        opened = Tenant(settings, tenant.database_url, store, environment)
+        opened = Tenant(settings, database, store, environment)
         async with store.transaction() as connection:
             resolver = await opened.resolver(connection)
             peppers = await opened.peppers(resolver)

@@ -10,6 +10,7 @@ import psycopg
 
 from core.ledger.records import Settled
 from core.store.connection import StoreUnavailable
+from core.store.database import Database
 from core.store.pool import Store, open_store
 from proxy.deferred import Due, NotAccounted, table
 from proxy.deferred.asking import Gone, state_of
@@ -39,7 +40,7 @@ class Accounting:
 
     def __init__(
         self,
-        database_url: str,
+        database: Database,
         ledger: LedgerLog,
         objects: Objects,
         forwarder: Forwarder,
@@ -47,7 +48,7 @@ class Accounting:
         lease: float,
     ) -> None:
         """`lease`: seconds after which another process takes up what this one had claimed."""
-        self._database_url = database_url
+        self._database = database
         self._ledger = ledger
         self._forwarder = forwarder
         self._batches = Batches(forwarder, objects)
@@ -61,7 +62,7 @@ class Accounting:
     async def run(self) -> None:
         """Until it is cancelled. Postgres may be away."""
         self._store = store = await open_store(
-            self._database_url, application_name="aduana-proxy-deferred", max_connections=2
+            self._database, application_name="aduana-proxy-deferred", max_connections=2
         )
         keeping = asyncio.get_running_loop().create_task(self._keep_claims(store))
         try:

@@ -16,7 +16,7 @@ from psycopg import IsolationLevel
 from core.ledger.sums import sums
 from core.limits import Family
 from core.snapshot import Snapshot
-from core.store.connection import conninfo
+from core.store.database import Database
 
 _log = logging.getLogger("aduana.limits")
 
@@ -38,8 +38,8 @@ class Counters(Protocol):
 class Priming:
     """Keeps counters in step with the ledger. `prime` is run beside the calls."""
 
-    def __init__(self, database_url: str, counters: Counters) -> None:
-        self._conninfo = conninfo(database_url, application_name="aduana-proxy-limits", connect_timeout=5)
+    def __init__(self, database: Database, counters: Counters) -> None:
+        self._connector = database.connector("aduana-proxy-limits")
         self._counters = counters
         self._families: Families = {}
         self._changed = asyncio.Event()
@@ -75,7 +75,7 @@ class Priming:
         incarnation = self._counters.incarnation
         where = {"stream": f"spool:{incarnation}", "incarnation": incarnation}
         spent: dict[str, int] = {}
-        with psycopg.connect(self._conninfo) as connection:
+        with self._connector.connect() as connection:
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             found = connection.execute(_WATERMARK, where).fetchone()
             now = time.time()

@@ -10,6 +10,7 @@ from core.ledger.keys import StreamKeys
 from core.ledger.records import Call
 from core.objects import NewObject, Owner, is_object_id
 from core.objects.store import Part
+from core.store.database import Database
 from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.ownership import KEPT, is_gone, read_value, value_of
 from proxy.ledger.redis import RedisLog
@@ -25,9 +26,9 @@ _AT_ONCE = 1000  # keys of one command: Redis does nothing else meanwhile
 class RedisObjects:
     """`Objects` with its claims among the ledger's records on Redis."""
 
-    def __init__(self, log: RedisLog, database_url: str) -> None:
+    def __init__(self, log: RedisLog, database: Database) -> None:
         self._log = log
-        self._table = OwnerTable(database_url)
+        self._table = OwnerTable(database)
         self._claims = Claims()
 
     async def start(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from core.ledger.records import Call
 from core.objects import NewObject, Owner, is_object_id
 from core.objects.store import Part
+from core.store.database import Database
 from proxy.ledger import LedgerFull, LedgerUnavailable
 from proxy.ledger.ownership import owner_of
 from proxy.ledger.spool import SpoolLog
@@ -21,9 +22,9 @@ _LOOK = 0.02
 class SpoolObjects:
     """`Objects` with its claims among the ledger's records in files."""
 
-    def __init__(self, log: SpoolLog, database_url: str) -> None:
+    def __init__(self, log: SpoolLog, database: Database) -> None:
         self._log = log
-        self._table = OwnerTable(database_url)
+        self._table = OwnerTable(database)
         self._claims = Claims()
         # What Postgres does not have yet: the record's number, by which both are in order, and whose it is.
         self._claimed: dict[str, tuple[int, Owner]] = {}

@@ -12,6 +12,7 @@ import psycopg
 
 from core.objects import Owner, is_object_id, store
 from core.store.connection import StoreUnavailable
+from core.store.database import Database
 from core.store.pool import Connection, Store, open_store
 from proxy.objects import CursorUnknown, OwnersUnavailable, Page
 
@@ -30,8 +31,8 @@ Answer = TypeVar("Answer")
 class OwnerTable:
     """`objects` in Postgres, and for a while what it said."""
 
-    def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._store: Store | None = None
         self._known: OrderedDict[str, tuple[float, Owner | None]] = OrderedDict()  # until when, and whose
         self._asked: set[asyncio.Task[object]] = set()
@@ -40,7 +41,7 @@ class OwnerTable:
     async def start(self) -> None:
         """Waits for nobody."""
         self._store = await open_store(
-            self._database_url, application_name="aduana-proxy-objects", max_connections=_CONNECTIONS
+            self._database, application_name="aduana-proxy-objects", max_connections=_CONNECTIONS
         )
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from core.redis.clients import open_clients
 from core.secrets import SecretError, SecretReferenceError
 from core.secrets.resolver import resolve_setting, resolver_of
 from core.settings import Settings, SettingsError
-from core.store.connection import conninfo
+from core.store.database import Database
 from proxy.writer import Source
 from proxy.writer.drain import Writer
 from proxy.writer.health import serve_health
@@ -65,9 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment(os.environ)
         database_url, redis_url = asyncio.run(_resolved(settings))
-        connection_string = conninfo(
-            database_url, application_name="aduana-writer", connect_timeout=5, statement_timeout=60.0, lock_timeout=5.0
-        )
+        database = Database.of(settings, database_url)
+        connector = database.connector("aduana-writer", statement_timeout=60.0, lock_timeout=5.0)
     except (SettingsError, SecretError, SecretReferenceError, ValueError) as error:
         print(f"the writer cannot start: {error}", file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
@@ -76,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
     def connect() -> psycopg.Connection[Any]:
-        return psycopg.connect(connection_string, autocommit=True)
+        return connector.connect(autocommit=True)
 
     def sources(clients: Callable[[], list[UUID]]) -> list[Source]:
         found: list[Source] = [

@@ -16,6 +16,7 @@ def test_only_the_database_must_be_named_and_the_rest_has_defaults():
 def test_every_variable_sets_its_field():
     given = {
         "ADUANA_DATABASE_URL": "file:/run/secret/db",
+        "ADUANA_DATABASE_AUTH": "entra",
         "ADUANA_REDIS_URL": "rediss://cache:10000",
         "ADUANA_REDIS_AUTH": "entra",
         "ADUANA_PEPPERS": "1=file:/p,1, 2=env:PEPPER",
@@ -54,6 +55,7 @@ def test_every_variable_sets_its_field():
     assert given.keys() == VARIABLES.keys()
     assert Settings.from_environment(given) == Settings(
         database_url="file:/run/secret/db",
+        database_auth="entra",
         redis_url="rediss://cache:10000",
         redis_auth="entra",
         peppers={1: "file:/p,1", 2: "env:PEPPER"},

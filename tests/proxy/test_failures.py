@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from core.store import migrate
+from core.store import Database, migrate
 from deployer.local.ports import free_port
 from tests.proxy.stack import Stack, eventually
 
@@ -87,7 +87,7 @@ ROUNDS = [(victim, 1) for victim in VICTIMS] + [
 def test_a_kill_loses_no_call_and_doubles_none(victim, seed, simulator, start_postgres, start_valkey, tmp_path_factory):
     # What a test's fast settings would lose at a kill is not what is tested here: commits are durable.
     postgres = start_postgres(settings={"synchronous_commit": "on"})
-    migrate(postgres.url())
+    migrate(Database(postgres.url()))
     valkey = start_valkey()
     stack = Stack(tmp_path_factory.mktemp("kill"), postgres.url(), valkey.url, lease_seconds="3", redis_timeout="0.5")
     stack.second_port = free_port()

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from core.store import migrate
+from core.store import Database, migrate
 from deployer.local.ports import free_port, is_free
 from tests.proxy.stack import Stack, eventually, seed_text
 
@@ -57,7 +57,7 @@ def test_a_proxy_starts_from_its_copy_and_serves_while_postgres_is_down(
     new_stack, simulator, start_postgres, tmp_path, start_valkey
 ):
     server = start_postgres(settings={"synchronous_commit": "on"})
-    migrate(server.url())
+    migrate(Database(server.url()))
     stack = Stack(tmp_path / "stack", server.url(), start_valkey().url)
     try:
         stack.seed_simulator(simulator.url)

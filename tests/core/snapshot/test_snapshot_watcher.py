@@ -14,7 +14,7 @@ from core import keys
 from core.settings import Settings
 from core.snapshot import Snapshot, disk, watch
 from core.snapshot.watch import SnapshotWatcher
-from core.store import migrate
+from core.store import Database, migrate
 from tests.core.tenant import PEPPERS, add_key, execute, write_tenant
 
 
@@ -23,7 +23,7 @@ async def watching(
     database_url: str, state_dir: Path, on_replace: Callable[[Snapshot], object] | None = None, **settings
 ) -> AsyncIterator[SnapshotWatcher]:
     watcher = SnapshotWatcher(
-        database_url, Settings(database_url, state_dir=state_dir, **settings), PEPPERS, on_replace
+        Database(database_url), Settings(database_url, state_dir=state_dir, **settings), PEPPERS, on_replace
     )
     await watcher.start()
     try:
@@ -113,7 +113,7 @@ async def test_whoever_follows_the_snapshot_is_called_with_each_one_and_may_fail
 
 async def test_postgres_may_go_and_come_back_and_the_old_snapshot_serves_meanwhile(start_postgres, tmp_path):
     server = start_postgres(settings={"synchronous_commit": "on"})  # what was committed outlives a kill
-    migrate(server.url())
+    migrate(Database(server.url()))
     key = write_tenant(server.url())
     async with watching(server.url(), tmp_path) as watcher:
         await asyncio.to_thread(server.kill)
@@ -129,7 +129,7 @@ async def test_postgres_may_go_and_come_back_and_the_old_snapshot_serves_meanwhi
 
 async def test_a_proxy_starts_from_its_disk_copy_with_postgres_down(start_postgres, tmp_path):
     server = start_postgres(settings={"synchronous_commit": "on"})  # what was committed outlives a kill
-    migrate(server.url())
+    migrate(Database(server.url()))
     key = write_tenant(server.url())
     async with watching(server.url(), tmp_path) as watcher:
         await until((tmp_path / "snapshot").exists)
@@ -187,7 +187,7 @@ async def test_a_watcher_ends_though_postgres_hangs(database_url, tmp_path):
 
 async def test_a_copy_that_was_tampered_with_is_not_served(start_postgres, tmp_path, caplog):
     server = start_postgres(settings={"synchronous_commit": "on"})  # what was committed outlives a kill
-    migrate(server.url())
+    migrate(Database(server.url()))
     write_tenant(server.url())
     async with watching(server.url(), tmp_path):
         await until((tmp_path / "snapshot").exists)
@@ -204,7 +204,7 @@ async def test_a_copy_that_was_tampered_with_is_not_served(start_postgres, tmp_p
 
 async def test_a_snapshot_that_is_too_old_is_stale_where_the_installation_says_refuse(start_postgres, tmp_path):
     server = start_postgres(settings={"synchronous_commit": "on"})  # what was committed outlives a kill
-    migrate(server.url())
+    migrate(Database(server.url()))
     async with watching(server.url(), tmp_path, max_snapshot_age=1.5) as watcher:
         assert not watcher.stale()
         await asyncio.to_thread(server.kill)
@@ -218,7 +218,7 @@ async def test_a_database_that_was_not_migrated_is_waited_for_and_said(empty_dat
     async with watching(empty_database_url, tmp_path) as watcher:
         assert watcher.current is None
         assert "no schema yet" in watcher.problem
-        await asyncio.to_thread(migrate, empty_database_url)
+        await asyncio.to_thread(migrate, Database(empty_database_url))
         await until(lambda: watcher.current is not None)
         assert watcher.problem is None
 

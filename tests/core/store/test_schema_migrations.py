@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from core.store import NEEDED_REVISION, MigrationError, SchemaState, StoreUnavailable, migrate, schema_state
+from core.store import NEEDED_REVISION, Database, MigrationError, SchemaState, StoreUnavailable, migrate, schema_state
 from core.store.migrate import head
 
 ROOT = Path(__file__).parents[3]
@@ -19,16 +19,16 @@ def test_the_revision_that_the_code_needs_is_the_last_one():
 
 
 def test_an_empty_database_is_brought_to_the_last_revision_and_a_second_time_changes_nothing(empty_database_url: str):
-    assert migrate(empty_database_url).after == NEEDED_REVISION
+    assert migrate(Database(empty_database_url)).after == NEEDED_REVISION
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("INSERT INTO clients (name) VALUES ('contoso')")
-    again = migrate(empty_database_url)
+    again = migrate(Database(empty_database_url))
     assert (again.before, again.after) == (NEEDED_REVISION, NEEDED_REVISION)
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT name FROM clients").fetchall() == [("contoso",)]
 
 
-MIGRATE = "import sys; from core.store import migrate; print(migrate(sys.argv[1]).before)"
+MIGRATE = "import sys; from core.store import Database, migrate; print(migrate(Database(sys.argv[1])).before)"
 
 
 def test_four_processes_that_migrate_at_once_migrate_once(empty_database_url: str):
@@ -46,34 +46,34 @@ def test_a_migration_that_another_one_keeps_out_says_so(empty_database_url: str)
     with psycopg.connect(empty_database_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         with pytest.raises(MigrationError, match="another migration has not ended within 0 seconds"):
-            migrate(empty_database_url, wait=0.2)
+            migrate(Database(empty_database_url), wait=0.2)
 
 
 def test_a_migration_that_fails_changes_nothing_and_says_why(empty_database_url: str):
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("CREATE TABLE prices (in_the_way integer)")
     with pytest.raises(MigrationError, match='changed nothing: relation "prices" already exists'):
-        migrate(empty_database_url)
+        migrate(Database(empty_database_url))
     with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT to_regclass('clients')").fetchone() == (None,)
 
 
 def test_a_database_that_is_away_is_an_error_without_its_password(free_port: int):
     with pytest.raises(StoreUnavailable) as error:
-        migrate(f"postgresql://aduana:hunter2@127.0.0.1:{free_port}/aduana")
+        migrate(Database(f"postgresql://aduana:hunter2@127.0.0.1:{free_port}/aduana"))
     assert "hunter2" not in str(error.value)
 
 
 def test_a_url_that_is_none_is_an_error_that_does_not_repeat_it():
     with pytest.raises(ValueError, match="the database URL is not one") as error:
-        migrate("postgresql://aduana:hunter2@[db/aduana")
+        migrate(Database("postgresql://aduana:hunter2@[db/aduana"))
     assert "hunter2" not in str(error.value)
 
 
 async def test_the_schema_says_where_it_is(empty_database_url: str):
     async with await AsyncConnection.connect(empty_database_url, autocommit=True) as connection:
         assert await schema_state(connection) == SchemaState(None)
-        migrate(empty_database_url)
+        migrate(Database(empty_database_url))
         assert (await schema_state(connection)).ready
         await connection.execute("UPDATE alembic_version SET version_num = '0000'")
         state = await schema_state(connection)

@@ -3,12 +3,12 @@ import asyncio
 import psycopg
 import pytest
 
-from core.store import StoreUnavailable, open_store
+from core.store import Database, StoreUnavailable, open_store
 
 
 @pytest.fixture
 async def store(database_url: str):
-    store = await open_store(database_url, max_connections=2)
+    store = await open_store(Database(database_url), max_connections=2)
     yield store
     await store.close()
 
@@ -36,7 +36,7 @@ async def test_an_error_of_the_statement_is_postgres_own_and_the_connection_goes
 
 
 async def test_a_statement_that_runs_too_long_is_ended(database_url: str):
-    store = await open_store(database_url, statement_timeout=0.2)
+    store = await open_store(Database(database_url), statement_timeout=0.2)
     with pytest.raises(psycopg.errors.QueryCanceled):
         async with store.transaction() as connection:
             await connection.execute("SELECT pg_sleep(30)")
@@ -45,7 +45,7 @@ async def test_a_statement_that_runs_too_long_is_ended(database_url: str):
 
 async def test_a_postgres_that_goes_and_comes_back_is_an_error_meanwhile_and_none_afterwards(start_postgres):
     server = start_postgres()
-    store = await open_store(server.url())
+    store = await open_store(Database(server.url()))
     async with store.transaction() as connection:
         await connection.execute("SELECT 1")
     with pytest.raises(StoreUnavailable, match="went away"):

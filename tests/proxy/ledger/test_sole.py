@@ -5,6 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
+from core.store import Database
 from core.store.sole import AnotherProxyServes, SoleProxy
 
 
@@ -16,7 +17,7 @@ async def until(condition, seconds: float = 20.0) -> None:
 
 
 async def test_a_second_proxy_is_told_who_serves_and_what_to_do(database_url):
-    first, second = SoleProxy(database_url), SoleProxy(database_url)
+    first, second = SoleProxy(Database(database_url)), SoleProxy(Database(database_url))
     await first.acquire()
     with pytest.raises(AnotherProxyServes, match=r"process \d+.*ADUANA_REDIS_URL.*ADUANA_MEMORY_MODE_PER_REPLICA"):
         await second.acquire()
@@ -31,15 +32,15 @@ async def test_who_serves_outlives_postgres_and_takes_the_lock_again(start_postg
     from core.store.migrate import migrate
 
     postgres = start_postgres()
-    await asyncio.to_thread(migrate, postgres.url())
-    first = SoleProxy(postgres.url(), check_seconds=0.1)
+    await asyncio.to_thread(migrate, Database(postgres.url()))
+    first = SoleProxy(Database(postgres.url()), check_seconds=0.1)
     await first.acquire()
     await asyncio.to_thread(postgres.kill)
     await until(lambda: not first.held)
     await asyncio.to_thread(postgres.start)
     await until(lambda: first.held)
     with pytest.raises(AnotherProxyServes):
-        await SoleProxy(postgres.url()).acquire()
+        await SoleProxy(Database(postgres.url())).acquire()
     await first.release()
 
 
@@ -47,9 +48,9 @@ async def test_a_proxy_that_starts_while_postgres_is_away_takes_the_lock_later(s
     from core.store.migrate import migrate
 
     postgres = start_postgres()
-    await asyncio.to_thread(migrate, postgres.url())
+    await asyncio.to_thread(migrate, Database(postgres.url()))
     await asyncio.to_thread(postgres.kill)
-    proxy = SoleProxy(postgres.url(), check_seconds=0.1)
+    proxy = SoleProxy(Database(postgres.url()), check_seconds=0.1)
     await proxy.acquire()
     assert not proxy.held
     await asyncio.to_thread(postgres.start)
@@ -58,7 +59,7 @@ async def test_a_proxy_that_starts_while_postgres_is_away_takes_the_lock_later(s
 
 
 async def test_a_killed_connection_is_noticed_and_the_lock_is_taken_again(database_url):
-    proxy = SoleProxy(database_url, check_seconds=0.05)
+    proxy = SoleProxy(Database(database_url), check_seconds=0.05)
     await proxy.acquire()
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from core.objects import NewObject
 from core.settings import Settings
+from core.store import Database
 from proxy.ledger.redis import RedisLog
 from proxy.ledger.spool import SpoolLog
 from proxy.objects import OwnersUnavailable
@@ -23,12 +24,12 @@ async def work(options: argparse.Namespace) -> None:
     settings = Settings(database_url="", redis_timeout=0.5, lease_seconds=3.0)
     if options.where.startswith("redis"):
         log = RedisLog(options.where, settings)
-        objects = RedisObjects(log, options.database)
+        objects = RedisObjects(log, Database(options.database))
     else:
         from pathlib import Path
 
         log = SpoolLog(Path(options.where), settings, segment_bytes=100_000)
-        objects = SpoolObjects(log, options.database)
+        objects = SpoolObjects(log, Database(options.database))
     await log.start()
     await objects.start()
     notes = os.open(options.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

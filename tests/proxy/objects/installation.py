@@ -10,6 +10,7 @@ from uuid import UUID
 from core.ledger.records import Call
 from core.objects import NewObject
 from core.settings import Settings
+from core.store import Database
 from proxy.ledger.redis import RedisLog
 from proxy.ledger.spool import SpoolLog
 from proxy.objects import Objects
@@ -37,10 +38,10 @@ class Installation:
         objects: Objects
         if self.redis_url is not None:
             log = RedisLog(self.redis_url, settings)
-            objects = RedisObjects(log, self.database_url)
+            objects = RedisObjects(log, Database(self.database_url))
         else:
             log = SpoolLog(self.spool, settings)
-            objects = SpoolObjects(log, self.database_url)
+            objects = SpoolObjects(log, Database(self.database_url))
         await log.start()
         await objects.start()
         self._opened.append((log, objects))

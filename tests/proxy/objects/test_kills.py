@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from core.store import Database
 from core.store.migrate import migrate
 from proxy.objects import OwnersUnavailable
 from tests.proxy.ledger.calls import APP
@@ -179,7 +180,7 @@ async def open_tenant(start_postgres, start_valkey, tmp_path):
 
     async def start(seed: int, *, redis: bool) -> Tenant:
         postgres = await asyncio.to_thread(start_postgres, settings={"synchronous_commit": "on"})
-        await asyncio.to_thread(migrate, postgres.url())
+        await asyncio.to_thread(migrate, Database(postgres.url()))
         valkey = start_valkey() if redis else None
         client = add_client(postgres.url())
         house = installation(postgres.url(), valkey.url if valkey else None, tmp_path, client)

@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 import redis as redis_py
 
+from core.store import Database
 from core.store.migrate import migrate
 from proxy.ledger.redis import RedisLog
 from proxy.objects import OwnersUnavailable
@@ -157,7 +158,7 @@ async def test_claims_are_taken_beyond_the_buffer_but_not_for_ever(with_redis):
 async def with_own_postgres(request, start_postgres, tmp_path):
     """An installation whose Postgres may be killed: `house.postgres`."""
     postgres = start_postgres(settings={"synchronous_commit": "on"})
-    migrate(postgres.url())
+    migrate(Database(postgres.url()))
     redis_url = request.getfixturevalue("redis_url") if request.param == "redis" else None
     client = add_client(postgres.url())
     async with installation(postgres.url(), redis_url, tmp_path, client) as opened:

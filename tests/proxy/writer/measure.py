@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from core.settings import Settings
+from core.store import Database
 from core.store.migrate import migrate
 from deployer.local.postgres import PostgresServer
 from deployer.local.valkey import ValkeyServer
@@ -69,7 +70,7 @@ def main() -> None:
         postgres.start()
         valkey.start()
         try:
-            migrate(postgres.url())
+            migrate(Database(postgres.url()))
             client = add_client(postgres.url())
             with a_writer(postgres.url(), redis_url=valkey.url) as writer:
                 writer.drain()  # connected, and the months made

@@ -18,6 +18,7 @@ import redis as redis_py
 
 from core.ledger.keys import StreamKeys
 from core.settings import Settings
+from core.store import Database
 from core.store.migrate import migrate
 from proxy.ledger import LedgerFull
 from proxy.ledger.redis import RedisLog
@@ -199,7 +200,7 @@ def open_tenant(start_postgres, start_valkey, tmp_path):
     def start(seed: int, *, redis: bool, writers: int = 1, callers: int = 2) -> Tenant:
         # What a server has committed has to outlive its SIGKILL; fsync is for the machine's.
         postgres = start_postgres(settings={"synchronous_commit": "on"})
-        migrate(postgres.url())
+        migrate(Database(postgres.url()))
         tenant = Tenant(postgres, start_valkey() if redis else None, tmp_path, seed)
         opened.append(tenant)
         for _ in range(writers):
