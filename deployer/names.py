@@ -134,9 +134,19 @@ _LINKED = ("key_vault", "postgres", "redis", "event_hubs", "storage_account", "e
 
 
 def name_resources(
-    *, subscription_id: str, prefix: str, name: str, region: str, resource_group: str | None, accounts: Iterable[str]
+    *,
+    subscription_id: str,
+    prefix: str,
+    name: str,
+    region: str,
+    resource_group: str | None = None,
+    accounts: Iterable[str] = (),
+    state_subscription_id: str | None = None,
+    state_resource_group: str | None = None,
+    state_storage_account: str | None = None,
 ) -> ResourceNames:
-    """Name everything. `accounts` are the tenant file's names of its accounts, `resource_group` is the one it gives."""
+    """Name everything. `accounts` are the tenant file's names of its accounts; what else may be None is what the file
+    gives in place of a derived name."""
     stem = f"{prefix}-{name}"
     who = (subscription_id.lower(), prefix, name, region)
 
@@ -176,9 +186,13 @@ def name_resources(
         accounts={each: call("account", of=f"{stem}-{each}") for each in names},
         private_endpoints={each: call("private_endpoint", each.replace("_", "-")) for each in _LINKED},
         account_private_endpoints={each: call("private_endpoint", "oai", of=f"{stem}-{each}") for each in names},
-        state_resource_group=f"{prefix}-state-{region}",
-        state_storage_account=_compose(
-            "storage_account", f"{prefix}-state", "", (subscription_id.lower(), prefix, "state", region)
+        state_resource_group=state_resource_group or f"{prefix}-state-{region}",
+        state_storage_account=state_storage_account
+        or _compose(
+            "storage_account",
+            f"{prefix}-state",
+            "",
+            ((state_subscription_id or subscription_id).lower(), prefix, "state", region),
         ),
     )
 
