@@ -1,69 +1,45 @@
-"""What the provider knows of an argument beyond its schema: its default, and whether another value means another resource.
+"""What the provider knows of an argument beyond its schema: its default, its values, and whether another value means another
+resource.
 
-Paths are dotted, without the indices of nested blocks. Both tables were read from the provider's source
-(`internal/services/…`).
+`arguments.tsv` has a row a fact, for all types of the schema. They were read from the provider's documentation (the docstrings
+of PyPI's `pulumi-azure` 6.40, which are made of it) and put right by hand from its source and its upgrade guide to 5.0, where
+the documentation is silent, conditional or older than 5.0. A path is dotted, without the indices of nested blocks.
 """
 
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from tests.simulators.azurerm import ids
 
-_ALWAYS_NEW = ("location", "resource_group_name", "edge_zone", "zones")
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The facts of one type's arguments, by path."""
 
-_FORCES_NEW = """
-application_gateway: zones
-cognitive_account: custom_subdomain_name kind metrics_advisor_aad_client_id
-cognitive_deployment: model.format model.name
-container_app: container_app_environment_id
-container_app_environment: infrastructure_resource_group_name infrastructure_subnet_id
-container_app_environment: internal_load_balancer_enabled zone_redundancy_enabled
-container_app_environment: dapr_application_insights_connection_string
-container_app_environment_certificate: certificate_blob_base64 certificate_password
-container_app_job: container_app_environment_id schedule_trigger_config manual_trigger_config event_trigger_config
-container_registry: zone_redundancy_enabled
-eventhub_namespace: dedicated_cluster_id
-firewall: sku_name ip_configuration.subnet_id
-firewall_policy: sku
-key_vault: tenant_id
-key_vault_key: key_type key_size curve
-log_analytics_workspace: sku_not_changed_in_place
-managed_redis: customer_managed_key.nothing
-monitor_diagnostic_setting: target_resource_id
-nat_gateway: sku_name
-postgresql_flexible_server: administrator_login delegated_subnet_id create_mode source_server_id
-postgresql_flexible_server: geo_redundant_backup_enabled cluster.default_database_name
-postgresql_flexible_server_database: charset collation
-postgresql_flexible_server_active_directory_administrator: tenant_id principal_name principal_type object_id
-private_dns_zone_virtual_network_link: virtual_network_id
-private_endpoint: subnet_id custom_network_interface_name
-private_endpoint: private_service_connection.name private_service_connection.is_manual_connection
-private_endpoint: private_service_connection.private_connection_resource_id private_service_connection.subresource_names
-public_ip: sku sku_tier ip_version domain_name_label_scope public_ip_prefix_id
-role_assignment: role_definition_id role_definition_name principal_id principal_type condition condition_version
-role_assignment: delegated_managed_identity_resource_id skip_service_principal_aad_check
-storage_account: account_kind_downgrade is_hns_enabled nfsv3_enabled
-subnet_nat_gateway_association: nat_gateway_id
-subnet_network_security_group_association: network_security_group_id
-subnet_route_table_association: route_table_id
-user_assigned_identity: isolation_scope_never
-virtual_network_peering: remote_virtual_network_id
-"""
-
-_DEFAULTS: dict[str, dict[str, Any]] = {}
+    forces_new: set[str] = field(default_factory=set)
+    """What cannot be changed in place. Of a nested block: how many there are; its arguments stand for themselves."""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, list[str]] = field(default_factory=dict)
+    """What a string may be."""
 
 
-def _forces_new() -> dict[str, frozenset[str]]:
-    paths: dict[str, set[str]] = {
-        name: {*naming.arguments, *_ALWAYS_NEW} - {"tags"} for name, naming in ids.NAMINGS.items()
-    }
-    for row in _FORCES_NEW.strip().splitlines():
-        name, _, told = row.partition(": ")
-        paths[f"azurerm_{name}"] |= set(told.split())
-    return {name: frozenset(told) for name, told in paths.items()}
+@cache
+def _table() -> dict[str, Arguments]:
+    table: dict[str, Arguments] = {}
+    for row in Path(__file__).with_name("arguments.tsv").read_text().splitlines()[1:]:
+        name, path, fact, *value = row.split("\t")
+        arguments = table.setdefault(f"azurerm_{name}", Arguments())
+        if fact == "forces_new":
+            arguments.forces_new.add(path)
+        else:
+            {"default": arguments.defaults, "values": arguments.values}[fact][path] = json.loads(value[0])
+    return table
 
 
-FORCES_NEW = _forces_new()
-DEFAULTS = {f"azurerm_{name}": defaults for name, defaults in _DEFAULTS.items()}
+def of(type_name: str) -> Arguments:
+    """The facts of a type of resource."""
+    return _table().get(type_name) or Arguments()
 
 
 def location(name: str) -> str:
@@ -81,3 +57,59 @@ def recomputed(type_name: str, prior: dict[str, Any], planned: dict[str, Any]) -
     """The attributes that will be others after this change."""
     causes, effects = _RECOMPUTED.get(type_name, ((), ()))
     return effects if any(prior.get(name) != planned.get(name) for name in causes) else ()
+
+
+def _turned_off(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+    return bool(prior.get(name)) and planned.get(name) is False
+
+
+def _first_or_last(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+    return bool(prior.get(name)) != bool(planned.get(name))
+
+
+def _less(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+    older, newer = prior.get(name), planned.get(name)
+    return isinstance(older, int | str) and isinstance(newer, int | str) and float(newer) < float(older)
+
+
+def _other(allowed: set[str]) -> Any:
+    def changed(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+        older, newer = prior.get(name), planned.get(name)
+        return older != newer and not {older, newer} <= allowed
+
+    return changed
+
+
+def _zoned(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+    older, newer = str(prior.get(name)), str(planned.get(name))
+    return older.endswith("ZRS") != newer.endswith("ZRS")
+
+
+def _once_set(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+    return bool(prior.get(name)) and prior.get(name) != planned.get(name)
+
+
+# Where it depends on the values whether another resource is meant.
+_CONDITIONAL = {
+    "azurerm_cognitive_account": {
+        "kind": _other({"OpenAI", "AIServices"}),
+        "custom_subdomain_name": _once_set,
+        "project_management_enabled": _turned_off,
+    },
+    "azurerm_container_app_environment": {"workload_profile": _first_or_last},
+    "azurerm_key_vault": {"purge_protection_enabled": _turned_off},
+    "azurerm_log_analytics_workspace": {"sku": _other({"PerGB2018", "CapacityReservation"})},
+    "azurerm_monitor_data_collection_rule": {"kind": _once_set},
+    "azurerm_postgresql_flexible_server": {"storage_mb": _less, "version": _less, "administrator_login": _once_set},
+    "azurerm_storage_account": {"account_replication_type": _zoned},
+}
+
+
+def replaced_by(type_name: str, prior: dict[str, Any], planned: dict[str, Any]) -> list[str]:
+    """The arguments whose change means another resource in this case, though not in any."""
+    conditions = _CONDITIONAL.get(type_name, {})
+    return [
+        name
+        for name, condition in conditions.items()
+        if name not in of(type_name).forces_new and condition(name, prior, planned)
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulators.azurerm import roles
+from tests.simulators.azurerm import arguments, roles
 from tests.simulators.azurerm.cloud import Cloud
 from tests.simulators.azurerm.schema import Block, Type, zero
 from tests.simulators.azurerm.wire import UNKNOWN
@@ -61,6 +61,8 @@ def _complete(block: Block, planned: Any, subject: Subject, path: str) -> Any:
         value = planned.get(name)
         if value is UNKNOWN:
             value = _given(subject, planned, path + name, name)
+            if value is None:
+                value = arguments.of(subject.type).defaults.get(path + name)
             if value is None:
                 value = zero(attribute.type)
         values[name] = value
@@ -202,7 +204,6 @@ _GIVERS: dict[str, Giver] = {
     "key_vault.vault_uri": lambda s, *_: f"https://{s.name}.vault.azure.net/",
     "log_analytics_workspace.workspace_id": lambda s, *_: s.guid("workspace"),
     "log_analytics_workspace.retention_in_days": lambda *_: 30,
-    "log_analytics_workspace.sku": lambda *_: "PerGB2018",
     "managed_redis.default_database.id": lambda s, *_: f"{s.id}/databases/default",
     "managed_redis.default_database.port": lambda *_: 10000,
     "managed_redis.default_database.module.version": lambda *_: "2.10.20",
@@ -223,7 +224,6 @@ _GIVERS: dict[str, Giver] = {
     "postgresql_flexible_server.administrator_login": lambda *_: "",
     "postgresql_flexible_server.backup_retention_days": lambda *_: 7,
     "postgresql_flexible_server.sku_name": lambda *_: "B_Standard_B1ms",
-    "postgresql_flexible_server.storage_mb": lambda *_: 32768,
     "postgresql_flexible_server.storage_tier": lambda *_: "P4",
     "postgresql_flexible_server.version": lambda *_: "17",
     "private_dns_zone.max_number_of_record_sets": lambda *_: 25000,

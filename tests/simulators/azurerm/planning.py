@@ -24,16 +24,17 @@ def plan(type_: Type, prior: dict[str, Any] | None, proposed: dict[str, Any]) ->
     `proposed` is Terraform's merge of configuration and prior state: what is null there and computed is neither configured nor
     known from before.
     """
-    defaults = arguments.DEFAULTS.get(type_.name, {})
-    planned = _planned(type_.block, proposed, prior, defaults, "")
+    known = arguments.of(type_.name)
+    planned = _planned(type_.block, proposed, prior, known.defaults, "")
     if prior is None:
         return Plan(planned, ())
     if planned == prior:
         return Plan(prior, ())
     for name in arguments.recomputed(type_.name, prior, planned):
         planned[name] = UNKNOWN
-    replaces = tuple(_replacing(type_.block, arguments.FORCES_NEW[type_.name], prior, planned, (), ""))
-    return Plan(planned, replaces)
+    replaces = _replacing(type_.block, known.forces_new, prior, planned, (), "")
+    replaces += [(name,) for name in arguments.replaced_by(type_.name, prior, planned)]
+    return Plan(planned, tuple(replaces))
 
 
 def _planned(block: Block, proposed: Any, prior: Any, defaults: dict[str, Any], path: str) -> Any:
@@ -45,10 +46,10 @@ def _planned(block: Block, proposed: Any, prior: Any, defaults: dict[str, Any], 
         value = proposed.get(name)
         if attribute.write_only:
             value = None
-        elif value is None and (path + name) in defaults:
-            value = defaults[path + name]
         elif value is None and attribute.computed:
             value = UNKNOWN
+        elif value is None:
+            value = defaults.get(path + name)
         elif name == "location" and isinstance(value, str):
             value = arguments.location(value)
         elif _same(name, value, before.get(name)):
@@ -75,20 +76,23 @@ def _same(name: str, value: Any, before: Any) -> bool:
     return value.startswith("/") and value.lower() == before.lower()
 
 
-def _replacing(block: Block, forcing: frozenset[str], prior: Any, planned: Any, steps: Path, path: str) -> list[Path]:
+def _replacing(block: Block, forcing: set[str], prior: Any, planned: Any, steps: Path, path: str) -> list[Path]:
     if not isinstance(prior, dict) or not isinstance(planned, dict):
         return []
-    found: list[Path] = []
-    for name in block.attributes:
-        if path + name in forcing and not _unchanged(prior.get(name), planned.get(name)):
-            found.append((*steps, name))
+    found: list[Path] = [
+        (*steps, name)
+        for name in block.attributes
+        if path + name in forcing and not _unchanged(prior.get(name), planned.get(name))
+    ]
     for name, nested in block.blocks.items():
         before, after = prior.get(name), planned.get(name)
-        if _unchanged(before, after):
+        if not isinstance(before, list) or not isinstance(after, list) or _unchanged(before, after):
             continue
-        if path + name in forcing:
+        if (path + name in forcing and len(before) != len(after)) or (
+            nested.nesting == "set" and any(each.startswith(f"{path}{name}.") for each in forcing)
+        ):
             found.append((*steps, name))
-        elif nested.nesting == "list" and isinstance(before, list) and isinstance(after, list):
+        elif nested.nesting == "list":
             for index, (older, newer) in enumerate(zip(before, after, strict=False)):
                 found += _replacing(nested.block, forcing, older, newer, (*steps, name, index), f"{path}{name}.")
     return found
