@@ -20,10 +20,12 @@ from tests.simulators.azurerm.fixtures import (  # noqa: F401
     terraform_in,
 )
 from tests.simulators.fixtures import (  # noqa: F401
+    azure_tenant,
     entra_tenant,
     fresh_simulator,
     key_vault,
     managed_identity,
+    shared_azure_tenant,
     simulator,
     start_simulator,
 )

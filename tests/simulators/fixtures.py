@@ -16,6 +16,7 @@ import pytest
 from tests.simulators.azure.entra import EntraTenant
 from tests.simulators.azure.key_vault import KeyVault
 from tests.simulators.azure.managed_identity import ManagedIdentity
+from tests.simulators.azure.tenant import AzureTenant
 
 _STOP_WITHIN = 10.0
 
@@ -153,3 +154,18 @@ def entra_tenant(tmp_path: Path) -> Iterator[EntraTenant]:
     running = EntraTenant(tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def shared_azure_tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureTenant]:
+    """The test process's tenant of Azure; a test takes `azure_tenant`."""
+    running = AzureTenant(tmp_path_factory.mktemp("azure"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def azure_tenant(shared_azure_tenant: AzureTenant) -> AzureTenant:
+    """A tenant of Azure with nothing in it, of whose subscription the operator is the owner."""
+    shared_azure_tenant.reset()
+    return shared_azure_tenant

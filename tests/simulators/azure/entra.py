@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt import InvalidTokenError, decode, get_unverified_header
 from jwt.algorithms import RSAAlgorithm
 from jwt.api_jws import PyJWS
 
@@ -44,17 +45,22 @@ class SigningKey:
 
 
 class EntraTenant(SimulatedService):
-    """A tenant with one API (the gateway's registration) and any number of clients with secrets."""
+    """A tenant with one API (the gateway's registration) and any number of clients with secrets. Services of Microsoft that it
+    is told of (`services`) are given tokens for, too, and `accepts` is what those ask.
+    """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, authority: trustme.CA | None = None) -> None:
         self.tenant_id, self.api_id = str(uuid4()), str(uuid4())
         self.api_uri = "api://gateway"
         self.clients: dict[str, str] = {}  # application id → secret
         self.roles: dict[str, list[str]] = {}  # application id → app roles of the API that it was given
+        self.services: set[str] = set()  # https://management.azure.com, …
+        self.object_ids: dict[str, str] = {}  # application id → object id of its service principal
+        self.extra_claims: dict[str, Any] = {}  # of tokens for services
         self.version = 2  # of the tokens that the API's registration asks for (requestedAccessTokenVersion)
         self.keys = [SigningKey(_first_private_key())]  # the newest signs
         self.key_documents: dict[str, Any] = {}  # path → what is answered in place of the signing keys or metadata
-        authority = trustme.CA()
+        authority = authority or trustme.CA()
         self.ca_file = directory / "entra-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -79,7 +85,7 @@ class EntraTenant(SimulatedService):
     def register(self, *roles: str) -> str:
         """A client that may ask for tokens; its application id."""
         id = str(uuid4())
-        self.clients[id], self.roles[id] = secrets.token_urlsafe(24), list(roles)
+        self.clients[id], self.roles[id], self.object_ids[id] = secrets.token_urlsafe(24), list(roles), str(uuid4())
         return id
 
     def rotate(self) -> SigningKey:
@@ -129,6 +135,15 @@ class EntraTenant(SimulatedService):
         """A token that the tenant signs, with these claims (None: without) and header fields."""
         return signed(self.claims(application, version, **claims), key or self.keys[-1], header)
 
+    def accepts(self, token: str, audience: str) -> dict[str, Any] | None:
+        """The claims of a token that is good for a service; None where it is not."""
+        try:
+            kid = get_unverified_header(token)["kid"]
+            key = next(each for each in self.keys if each.kid == kid)
+            return decode(token, key.private.public_key(), algorithms=["RS256"], audience=audience)
+        except (InvalidTokenError, StopIteration, KeyError):
+            return None
+
     # ── What it answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
@@ -153,6 +168,14 @@ class EntraTenant(SimulatedService):
             return Answer(401, {"error": "invalid_client", "error_description": "AADSTS7000215: invalid client secret"})
         if form.get("grant_type") != "client_credentials":
             return Answer(400, {"error": "unsupported_grant_type", "error_description": "AADSTS70003"})
+        service = form.get("scope", "").removesuffix("/.default")
+        if service in self.services:
+            principal = self.object_ids[application]
+            claims = {"aud": service, "oid": principal, "sub": principal, "appid": application, "idtyp": "app"}
+            token = self.mint(application, version=1, **(claims | self.extra_claims))
+            return Answer(
+                200, {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}
+            )
         if form.get("scope") not in (f"{self.api_uri}/.default", f"{self.api_id}/.default"):
             return Answer(400, {"error": "invalid_scope", "error_description": "AADSTS70011"})
         token = self.mint(application, version=self.version)

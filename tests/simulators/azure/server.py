@@ -3,10 +3,10 @@
 import json
 import ssl
 import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Answer:
@@ -16,8 +16,32 @@ class Answer:
         self.status, self.body, self.headers = status, body, headers or {}
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What came: the path without its escapes, headers by their small names."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> Any:
+        """Its JSON, or None."""
+        return json.loads(self.content) if self.content else None
+
+    @property
+    def form(self) -> dict[str, str]:
+        return _first_values(self.content.decode())
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+
 class SimulatedService:
-    """One service. A subclass says what it answers to a GET, and to a form that is posted."""
+    """One service. A subclass says what it answers to a GET, and to a form that is posted; or to all that comes (`respond`)."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []  # path, query, in the order they came
@@ -30,34 +54,28 @@ class SimulatedService:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
-                path, query = self._asked()
-                self._answer(lambda: service.answer(path, query, dict(self.headers.items())))
-
-            def do_POST(self) -> None:
-                path, _ = self._asked()
-                form = _first_values(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-                self._answer(lambda: service.answer_form(path, form))
-
-            def _asked(self) -> tuple[str, dict[str, str]]:
+            def _any(self) -> None:
                 parts = urlsplit(self.path)
                 query = _first_values(parts.query)
+                content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 service.requests.append((parts.path, query))
-                return parts.path, query
-
-            def _answer(self, think: Callable[[], Answer]) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = Request(self.command, unquote(parts.path), query, headers, content)
                 service._open.wait(30)
                 if service.away:
                     self.close_connection = True
                     return
-                answer = service.error or think()
-                body = json.dumps(answer.body).encode()
+                answer = service.error or service.respond(request)
+                body = b"" if answer.body is None else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
                 for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _any
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -68,6 +86,13 @@ class SimulatedService:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'https' if tls is not None else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def respond(self, request: Request) -> Answer:
+        if request.method == "GET":
+            return self.answer(request.path, request.query, request.headers)
+        if request.method == "POST":
+            return self.answer_form(request.path, request.form)
+        return Answer(405, {"error": "method not allowed"})
 
     def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
         raise NotImplementedError
