@@ -20,8 +20,15 @@ class Arguments:
     forces_new: set[str] = field(default_factory=set)
     """What cannot be changed in place. Of a nested block: how many there are; its arguments stand for themselves."""
     defaults: dict[str, Any] = field(default_factory=dict)
-    values: dict[str, list[str]] = field(default_factory=dict)
-    """What a string may be."""
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    """What a string (or a number) may be."""
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the most that a number may be."""
+    patterns: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What a string has to match, and the provider's sentence where it does not."""
+
+
+_FIELDS = {"default": "defaults", "values": "values", "range": "ranges", "pattern": "patterns"}
 
 
 @cache
@@ -33,7 +40,7 @@ def _table() -> dict[str, Arguments]:
         if fact == "forces_new":
             arguments.forces_new.add(path)
         else:
-            {"default": arguments.defaults, "values": arguments.values}[fact][path] = json.loads(value[0])
+            getattr(arguments, _FIELDS[fact])[path] = json.loads(value[0])
     return table
 
 

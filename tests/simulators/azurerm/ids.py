@@ -24,6 +24,8 @@ class Naming:
     """What of a resource its id is made of; none of it can be changed in place."""
     pattern: re.Pattern[str]
     """Takes an id apart, without regard to case."""
+    exact: re.Pattern[str]
+    """The same with regard to case, as the provider wants ids in a configuration."""
 
     def id(self, subscription: str, values: dict[str, Any]) -> str:
         """The id of a resource with these arguments in this subscription."""
@@ -46,7 +48,7 @@ def _naming(noun: str, template: str) -> Naming:
     pattern = re.sub(r"\{(\w+)\}$", r"(?P<\1>.+)" if r"\|" in pattern else r"(?P<\1>[^/]+)", pattern)
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern)
     arguments = tuple(name for name in re.findall(r"\{(\w+)\}", template) if name != "subscription")
-    return Naming(noun, template, arguments, re.compile(pattern, re.IGNORECASE))
+    return Naming(noun, template, arguments, re.compile(pattern, re.IGNORECASE), re.compile(pattern))
 
 
 def _read() -> dict[str, Naming]:

@@ -48,11 +48,11 @@ def _planned(block: Block, proposed: Any, prior: Any, defaults: dict[str, Any], 
             value = None
         elif value is None and attribute.computed:
             value = UNKNOWN
-        elif value is None:
-            value = defaults.get(path + name)
+        elif value is None and (path + name) in defaults:
+            value = defaults[path + name]
         elif name == "location" and isinstance(value, str):
             value = arguments.location(value)
-        elif _same(name, value, before.get(name)):
+        if name in before and _same(name, value, before[name]):
             value = before[name]
         planned[name] = value
     for name, nested in block.blocks.items():
@@ -70,10 +70,12 @@ def _planned(block: Block, proposed: Any, prior: Any, defaults: dict[str, Any], 
 
 
 def _same(name: str, value: Any, before: Any) -> bool:
-    """Whether Azure holds two ids for the same."""
-    if not (isinstance(value, str) and isinstance(before, str) and name.endswith("_id")):
+    """Whether the provider holds two values for one: ids in another case, and what is null, empty, zero or false."""
+    if value is UNKNOWN or before is UNKNOWN:
         return False
-    return value.startswith("/") and value.lower() == before.lower()
+    if isinstance(value, str) and isinstance(before, str) and name.endswith("_id") and value.startswith("/"):
+        return value.lower() == before.lower()
+    return not value and not before
 
 
 def _replacing(block: Block, forcing: set[str], prior: Any, planned: Any, steps: Path, path: str) -> list[Path]:
@@ -88,9 +90,10 @@ def _replacing(block: Block, forcing: set[str], prior: Any, planned: Any, steps:
         before, after = prior.get(name), planned.get(name)
         if not isinstance(before, list) or not isinstance(after, list) or _unchanged(before, after):
             continue
-        if (path + name in forcing and len(before) != len(after)) or (
-            nested.nesting == "set" and any(each.startswith(f"{path}{name}.") for each in forcing)
-        ):
+        counted = path + name in forcing and len(before) != len(after)
+        # An element of a set has no place: a change in it is another element.
+        inside = nested.nesting == "set" and any(each.startswith(f"{path}{name}.") for each in forcing)
+        if counted or inside:
             found.append((*steps, name))
         elif nested.nesting == "list":
             for index, (older, newer) in enumerate(zip(before, after, strict=False)):
@@ -105,4 +108,5 @@ def _unchanged(before: Any, after: Any) -> bool:
         return len(before) == len(after) and all(map(_unchanged, before, after))
     if isinstance(before, dict) and isinstance(after, dict):
         return before.keys() == after.keys() and all(_unchanged(before[name], after[name]) for name in before)
-    return bool(before == after)
+    # The provider's SDK does not tell what is null from what is empty, zero or false.
+    return bool(before == after) or (not before and not after)

@@ -68,7 +68,12 @@ class Provider:
 
     def validate_resource(self, request: Any, _: str) -> dict[str, Any]:
         type_ = self._schema.resources[request.type_name]
-        return {"diagnostics": [_error(*found) for found in checks.of_resource(type_, wire.read(request.config))]}
+        return {
+            "diagnostics": [
+                _error(fault.path, fault.summary, fault.detail)
+                for fault in checks.of_resource(type_, wire.read(request.config))
+            ]
+        }
 
     def validate_data_source(self, _: Any, __: str) -> dict[str, Any]:
         return {}
@@ -202,9 +207,9 @@ def _path(path: planning.Path) -> Any:
     return message
 
 
-def _error(path: planning.Path, text: str) -> Any:
-    """A diagnostic as the provider's SDK makes one of an error: all of it is the summary."""
-    diagnostic = protocol.Diagnostic(severity=protocol.ERROR, summary=text)
+def _error(path: planning.Path, summary: str, detail: str = "") -> Any:
+    """A diagnostic as the provider's SDK makes one of an error: mostly, all of it is the summary."""
+    diagnostic = protocol.Diagnostic(severity=protocol.ERROR, summary=summary, detail=detail)
     if path:
         diagnostic.attribute.CopyFrom(_path(path))
     return diagnostic

@@ -1,0 +1,47 @@
+"""Which arguments name another resource, and of which type it is."""
+
+# By the argument's name; or, where that is not enough, by type and path.
+REFERENCES = {
+    name: f"azurerm_{type_name}"
+    for name, type_name in {
+        "application_insights_id": "application_insights",
+        "cdn_frontdoor_endpoint_id": "cdn_frontdoor_endpoint",
+        "cdn_frontdoor_origin_group_id": "cdn_frontdoor_origin_group",
+        "cdn_frontdoor_profile_id": "cdn_frontdoor_profile",
+        "cdn_frontdoor_rule_set_id": "cdn_frontdoor_rule_set",
+        "cognitive_account_id": "cognitive_account",
+        "container_app_environment_id": "container_app_environment",
+        "container_app_id": "container_app",
+        "container_registry_id": "container_registry",
+        "data_collection_endpoint_id": "monitor_data_collection_endpoint",
+        "data_collection_rule_id": "monitor_data_collection_rule",
+        "delegated_subnet_id": "subnet",
+        "eventhub_authorization_rule_id": "eventhub_namespace_authorization_rule",
+        "firewall_policy_id": "firewall_policy",
+        "identity_ids": "user_assigned_identity",
+        "infrastructure_subnet_id": "subnet",
+        "key_vault_id": "key_vault",
+        "log_analytics_workspace_id": "log_analytics_workspace",
+        "managed_redis_id": "managed_redis",
+        "nat_gateway_id": "nat_gateway",
+        "network_security_group_id": "network_security_group",
+        "private_dns_resolver_id": "private_dns_resolver",
+        "private_dns_zone_id": "private_dns_zone",
+        "private_dns_zone_ids": "private_dns_zone",
+        "public_ip_address_id": "public_ip",
+        "public_ip_prefix_id": "public_ip_prefix",
+        "redis_cache_id": "redis_cache",
+        "remote_virtual_network_id": "virtual_network",
+        "route_table_id": "route_table",
+        "storage_account_id": "storage_account",
+        "subnet_id": "subnet",
+        "user_assigned_identity_id": "user_assigned_identity",
+        "virtual_network_id": "virtual_network",
+        "azurerm_application_insights.workspace_id": "log_analytics_workspace",
+        "azurerm_consumption_budget_resource_group.resource_group_id": "resource_group",
+        "azurerm_eventhub.namespace_id": "eventhub_namespace",
+        "azurerm_postgresql_flexible_server_configuration.server_id": "postgresql_flexible_server",
+        "azurerm_postgresql_flexible_server_database.server_id": "postgresql_flexible_server",
+        "azurerm_postgresql_flexible_server_firewall_rule.server_id": "postgresql_flexible_server",
+    }.items()
+}
