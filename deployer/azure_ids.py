@@ -102,7 +102,7 @@ EgressHost = Annotated[
 CertificateId = Annotated[
     str,
     Form(
-        r"https://[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]\.vault\.azure\.net/(secrets|certificates)/[A-Za-z0-9-]{1,127}(/[0-9a-f]{32})?",
+        r"https://[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)/(secrets|certificates)/[A-Za-z0-9-]{1,127}(/[0-9a-f]{32})?",
         "the address of a certificate or its secret in a key vault",
         "https://contoso-kv.vault.azure.net/secrets/llm-contoso-com",
     ),

@@ -15,6 +15,7 @@ from typer.exceptions import Abort, TyperException
 from deployer.errors import FAILED, USAGE, CommandError, print_error
 
 _COMMANDS = (
+    "tenants",
     "local",
     "migrate",
     "seed",

@@ -37,7 +37,7 @@ class Form:
     ) -> None:
         self._pattern = re.compile(pattern, re.ASCII | (re.IGNORECASE if ignore_case else 0))
         self._words = words
-        self._example = example
+        self.example = example
         self._prepare = prepare
         self._schema: Mapping[str, Any] = {
             "pattern": schema_pattern or f"^(?:{pattern})$",
@@ -52,7 +52,7 @@ class Form:
         if self._refuse is not None and (why := self._refuse(value)):
             raise ValueError(f"{shown(text)} {why}")
         if self._pattern.fullmatch(value) is None:
-            raise ValueError(f"{shown(text)} is not {self._words}, such as {self._example}")
+            raise ValueError(f"{shown(text)} is not {self._words}, such as {self.example}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

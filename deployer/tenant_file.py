@@ -1,5 +1,6 @@
 """Reading a tenant file: every error with its line, the field, the value and what is allowed."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -70,6 +71,11 @@ def tenant_schema() -> Mapping[str, Any]:
             if "$ref" in what and name not in part.get("required", ()):
                 what["anyOf"] = [{"$ref": what.pop("$ref")}, {"type": "null"}]
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": "Aduana tenant file"}
+
+
+def schema_text() -> str:
+    """The JSON Schema as docs/tenant.schema.json has it."""
+    return json.dumps(tenant_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _tenant(path: Path, root: Node | None, findings: list[Finding]) -> Tenant:

@@ -47,8 +47,8 @@ class Tenant(Part):
     """One installation."""
 
     name: TenantName = Field(description="What commands and the state call this installation.")
-    subscription_id: Uuid
-    region: Region
+    subscription_id: Uuid = Field(description="The subscription that it is installed into.")
+    region: Region = Field(description="The region that it is installed into.")
     zone_redundant: bool = Field(True, description="Spread over zones all that can be; changing it replaces them.")
     prefix: Prefix = Field("aduana", description="Every resource's name begins with it.")
     tags: dict[TagName, TagValue] = Field(default_factory=dict, max_length=45, description="Of every resource.")
@@ -74,7 +74,7 @@ class Tenant(Part):
         True, description="Locks on what holds data; `aduana destroy` says how to lift it."
     )
     state: StateBackend = StateBackend()
-    engine: Literal["terraform"] = "terraform"
+    engine: Literal["terraform"] = Field("terraform", description="What makes the resources.")
 
     def broken(self) -> Iterator[Broken]:
         yield from broken_rules(self)

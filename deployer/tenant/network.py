@@ -25,7 +25,7 @@ def _address(text: str) -> str:
 class ExistingSubnets(Part):
     """Subnets that somebody else made, with the ranges that they have."""
 
-    vnet_id: VnetId
+    vnet_id: VnetId = Field(description="The network that they all lie in.")
     apps_subnet_id: SubnetId = Field(description="/27 or larger, delegated to Microsoft.App/environments.")
     apps_range: Range = Field(description="Its range, as it is in Azure.")
     endpoints_subnet_id: SubnetId = Field(description="For the private endpoints; /28 or larger.")
@@ -60,7 +60,7 @@ SubnetName = Literal["apps", "endpoints", "postgres", "gateway", "firewall", "fi
 class Network(Part):
     """A network of its own with derived subnets, or existing subnets."""
 
-    mode: Literal["new", "existing"] = "new"
+    mode: Literal["new", "existing"] = Field("new", description="new: made here; existing: somebody else's.")
     address_space: Range | None = Field(
         None,
         description="Of a new network: private, /16 to /24. Left out: 10.80.0.0/22. The subnets are derived from it.",
@@ -106,9 +106,11 @@ ZONES: tuple[str, ...] = get_args(ZoneName)
 
 
 class PrivateDns(Part):
-    """Who answers for the private names: zones made here, zones that exist, or the customer's own policy (DINE)."""
+    """Who answers for the private names."""
 
-    mode: Literal["create", "existing", "policy"] = "create"
+    mode: Literal["create", "existing", "policy"] = Field(
+        "create", description="create: zones made here; existing: those of `zones`; policy: the customer's own (DINE)."
+    )
     zones: dict[ZoneName, ZoneId] = Field(
         default_factory=dict, description="For mode existing: every zone in use, by name without `privatelink.`."
     )
@@ -131,7 +133,7 @@ class PrivateDns(Part):
 class Waf(Part):
     """The web application firewall of Front Door or Application Gateway."""
 
-    mode: Literal["prevention", "detection"] = "prevention"
+    mode: Literal["prevention", "detection"] = Field("prevention", description="detection: tell, and let through.")
 
 
 class Certificate(Part):
@@ -152,7 +154,7 @@ class Ingress(Part):
     front: Literal["none", "front_door", "application_gateway"] = Field(
         "none", description="What stands before the proxy, with a web application firewall."
     )
-    waf: Waf = Waf()
+    waf: Waf = Field(Waf(), description="The web application firewall of `front`.")
     allowed_ranges: tuple[Range, ...] = Field((), description="Who may come in, by address. Left out: all that can.")
 
     def broken(self) -> Iterator[Broken]:
@@ -176,13 +178,13 @@ class Ingress(Part):
 
 
 class Egress(Part):
-    """What the services may reach. The hosts that the seed's upstreams name are always on the list."""
+    """What the services may reach. The hosts that the seed's upstreams name are always among it."""
 
     mode: Literal["open", "nsg", "firewall"] = Field(
-        "nsg", description="nsg: security groups by address and service; firewall: Azure Firewall, by host."
+        "nsg", description="nsg: by address and service; firewall: Azure Firewall, by host; open: everything."
     )
     additional_hosts: tuple[EgressHost, ...] = Field((), description="Hosts beside those that the seed names.")
-    firewall_sku: Literal["Basic", "Standard", "Premium"] = "Standard"
+    firewall_sku: Literal["Basic", "Standard", "Premium"] = Field("Standard", description="Of mode firewall.")
 
     def broken(self) -> Iterator[Broken]:
         if self.mode != "firewall" and "firewall_sku" in self.model_fields_set:

@@ -14,18 +14,22 @@ from deployer.tenant.part import Broken, NumberOrText, Part
 
 
 class Redis(Part):
-    """Azure Managed Redis; `none` keeps limits in the one proxy's memory and the ledger's queue in its files."""
+    """Azure Managed Redis."""
 
-    mode: Literal["managed", "none"] = "managed"
-    sku: RedisSku = "Balanced_B1"
+    mode: Literal["managed", "none"] = Field(
+        "managed", description="none: limits in the memory of the one proxy, the ledger's queue in its files."
+    )
+    sku: RedisSku = Field("Balanced_B1", description="The number is about the memory in GB.")
     high_availability: bool = Field(True, description="A replica; without one, an update of Azure's empties it.")
 
 
 class Postgres(Part):
     """The flexible server."""
 
-    version: Annotated[Literal["16", "17", "18"], NumberOrText()] = "17"
-    sku: PostgresSku = "GP_Standard_D2ds_v5"
+    version: Annotated[Literal["16", "17", "18"], NumberOrText()] = Field("17", description="The major version.")
+    sku: PostgresSku = Field(
+        "GP_Standard_D2ds_v5", description="B_ burstable, GP_ general purpose, MO_ memory optimised, and the machine."
+    )
     storage_gb: Literal[32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384] = Field(
         128, description="It grows by itself, and never shrinks."
     )
@@ -35,7 +39,7 @@ class Postgres(Part):
     connectivity: Literal["private_endpoint", "injected"] = Field(
         "private_endpoint", description="injected: in a delegated subnet. It cannot be changed later."
     )
-    backup_retention_days: int = Field(14, ge=7, le=35)
+    backup_retention_days: int = Field(14, ge=7, le=35, description="How far back it can be restored.")
     geo_redundant_backup: bool = Field(
         False, description="Backups in the paired region, too. It cannot be changed later."
     )
@@ -72,11 +76,13 @@ class Deployment(Part):
             "gpt-4o",
         ),
     ] = Field(description="As the seed's targets call it.")
-    model: str = Field(min_length=1, max_length=128)
-    version: Annotated[str, NumberOrText()] = Field(min_length=1, max_length=64)
+    model: str = Field(min_length=1, max_length=128, description="As Azure calls it.", examples=["gpt-4o"])
+    version: Annotated[str, NumberOrText()] = Field(
+        min_length=1, max_length=64, description="The model's.", examples=["2024-11-20"]
+    )
     sku: DeploymentSku = Field("Standard", description="Global and DataZone: answers may be made in other regions.")
     capacity: int = Field(
-        description="Thousands of tokens a minute; for provisioned SKUs, units (PTU).", ge=1, le=100_000
+        description="Thousands of tokens a minute; for provisioned SKUs, units (PTU).", ge=1, le=100_000, examples=[100]
     )
 
 
@@ -91,7 +97,7 @@ class OpenAiAccount(Part):
             "uks",
         ),
     ] = Field(description="What its own name in Azure is made of, and outputs call it.")
-    mode: Literal["new", "existing"] = "new"
+    mode: Literal["new", "existing"] = Field("new", description="new: made here; existing: somebody else's.")
     resource_id: AccountId | None = Field(None, description="Of an existing account.")
     region: Region | None = Field(None, description="Of a new account. Left out: the tenant's.")
     deployments: tuple[Deployment, ...] = Field((), description="Made in it, one after the other.")
@@ -109,7 +115,7 @@ class OpenAiAccount(Part):
 class OpenAi(Part):
     """The accounts; none: the seed's upstreams are elsewhere."""
 
-    accounts: tuple[OpenAiAccount, ...] = ()
+    accounts: tuple[OpenAiAccount, ...] = Field((), description="In any number of regions.")
 
     def broken(self) -> Iterator[Broken]:
         yield from _twice("accounts", [each.name for each in self.accounts], "account")
@@ -148,10 +154,10 @@ class Logs(Part):
 
 
 class EventHubs(Part):
-    """Where usage events are exported to. Off by default."""
+    """Where usage events are exported to."""
 
-    enabled: bool = False
-    sku: Literal["Standard", "Premium"] = "Standard"
+    enabled: bool = Field(False, description="Make a namespace, and export to it.")
+    sku: Literal["Standard", "Premium"] = Field("Standard", description="Premium keeps events for longer.")
     capacity: int = Field(1, description="Throughput units, or processing units of Premium.", ge=1, le=40)
     retention_days: int = Field(7, description="Standard keeps events for 7 days at most.", ge=1, le=90)
 

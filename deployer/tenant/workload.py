@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from deployer.azure_ids import ImageReference, RegistryId, ResourceGroup, Uuid
-from deployer.forms import Form, shown
+from deployer.forms import Form
 from deployer.tenant.part import Broken, NumberOrText, Part
 
 Cpu = Annotated[
@@ -22,11 +22,11 @@ Cpu = Annotated[
 
 
 class Scale(Part):
-    """How many replicas of a service run, and how large each is. Memory is twice the CPU, in GiB (Consumption)."""
+    """How many replicas of a service run, and how large each is."""
 
-    min: int = Field(1, ge=0, le=1000)
-    max: int = Field(2, ge=1, le=1000)
-    cpu: Cpu = "0.5"
+    min: int = Field(1, ge=0, le=1000, description="Replicas that always run.")
+    max: int = Field(2, ge=1, le=1000, description="Replicas at most.")
+    cpu: Cpu = Field("0.5", description="Cores of one replica; memory is twice as many GiB.")
 
     def broken(self) -> Iterator[Broken]:
         if self.min > self.max:
@@ -49,17 +49,17 @@ class RequestScale(Scale):
 class ProxyScale(RequestScale):
     """Of the proxy, which every call goes through."""
 
-    min: int = Field(2, ge=0, le=1000)
-    max: int = Field(10, ge=1, le=1000)
-    cpu: Cpu = "1"
+    min: int = Field(2, ge=0, le=1000, description="Replicas that always run.")
+    max: int = Field(10, ge=1, le=1000, description="Replicas at most.")
+    cpu: Cpu = Field("1", description="Cores of one replica; memory is twice as many GiB.")
 
 
 class Replicas(Part):
     """Of each service."""
 
-    proxy: ProxyScale = ProxyScale()
-    writer: Scale = Field(Scale(), description="Writes the ledger; one at least.")
-    admin: RequestScale = RequestScale()
+    proxy: ProxyScale = Field(ProxyScale(), description="What every call goes through.")
+    writer: Scale = Field(Scale(), description="What writes the ledger; one at least.")
+    admin: RequestScale = Field(RequestScale(), description="The dashboard and its API.")
 
     def broken(self) -> Iterator[Broken]:
         if self.writer.min < 1:
@@ -69,8 +69,8 @@ class Replicas(Part):
 class Images(Part):
     """What runs, by digest; a release prints these lines."""
 
-    proxy: ImageReference
-    admin: ImageReference
+    proxy: ImageReference = Field(description="The proxy and the writer.")
+    admin: ImageReference = Field(description="The dashboard and its API.")
     job: ImageReference = Field(description="Bootstrap, migrations and verification inside the network.")
     registry_id: RegistryId | None = Field(
         None, description="A container registry of the customer's; the identities get AcrPull. Left out: pulled openly."
@@ -78,17 +78,20 @@ class Images(Part):
 
     def broken(self) -> Iterator[Broken]:
         if self.registry_id is not None:
-            host = f"{self.registry_id.rsplit('/', 1)[1].lower()}.azurecr.io"
+            registry = self.registry_id.rsplit("/", 1)[1].lower()
             for name in ("proxy", "admin", "job"):
-                if getattr(self, name).partition("/")[0] != host:
-                    yield Broken((name,), f"{shown(getattr(self, name))} is not in {host}, which registry_id names")
+                host = getattr(self, name).partition("/")[0]
+                if host.partition(".azurecr.")[0] != registry:
+                    yield Broken((name,), f"comes from {host}, and registry_id names {registry}.azurecr.io")
 
 
 class Entra(Part):
     """The app registration that people sign in to: made through Microsoft Graph, or one that exists."""
 
     tenant_id: Uuid = Field(description="The directory (tenant) id of Entra ID.")
-    mode: Literal["create", "existing"] = "create"
+    mode: Literal["create", "existing"] = Field(
+        "create", description="create: through Microsoft Graph; existing: one with the roles llm.admin and llm.reader."
+    )
     application_id: Uuid | None = Field(None, description="The client id of an existing registration.")
     admin_groups: tuple[Uuid, ...] = Field((), description="Object ids of the groups with the role llm.admin.")
     reader_groups: tuple[Uuid, ...] = Field((), description="Object ids of the groups with the role llm.reader.")
@@ -101,9 +104,11 @@ class Entra(Part):
 
 
 class StateBackend(Part):
-    """Where Terraform keeps the state. `azurerm` is reached by Entra ID alone; `local` is for trials on one machine."""
+    """Where Terraform keeps the state."""
 
-    backend: Literal["azurerm", "local"] = "azurerm"
+    backend: Literal["azurerm", "local"] = Field(
+        "azurerm", description="azurerm: a blob that Entra ID alone opens; local: a file here, for trials."
+    )
     subscription_id: Uuid | None = Field(None, description="Left out: this installation's.")
     resource_group: ResourceGroup | None = Field(None, description="Left out: `<prefix>-state-<region>`.")
     storage_account: (
@@ -117,7 +122,7 @@ class StateBackend(Part):
             "a container's name (3 to 63 small letters, digits and single hyphens)",
             "tfstate",
         ),
-    ] = "tfstate"
+    ] = Field("tfstate", description="The container in the storage account.")
     key: Annotated[str, Form(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", "a blob's name", "contoso-prod.tfstate")] | None = (
         Field(None, description="The state's name in the container. Left out: `<name>.tfstate`.")
     )

@@ -263,7 +263,7 @@ WRONG = [
             "images__admin": f"mine.azurecr.io/admin{DIGEST}",
             "images__job": f"mine.azurecr.io/job{DIGEST}",
         },
-        "is not in mine.azurecr.io, which registry_id names",
+        "images.proxy: comes from ghcr.io, and registry_id names mine.azurecr.io",
     ),
     ({"entra__mode": "existing"}, "entra.mode: existing needs `application_id`"),
     ({"entra__admin_groups": ["admins"]}, "entra.admin_groups.0: 'admins' is not an id of Azure or Entra"),

@@ -1,0 +1,97 @@
+"""Every setting of the tenant file in the order of the file, for what is written of it: the file of `aduana init`, the docs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from deployer.forms import Form
+from deployer.tenant import Tenant
+from deployer.tenant.part import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, or a section of them.
+
+    `default` is as the file would have it (None: left out). `example` is a value that one might give where there is no
+    default. `inside` are the settings of a section (`kind` section), of one that is left out unless it is needed
+    (optional), or of each item of a list (items).
+    """
+
+    name: str
+    kind: Literal["value", "section", "optional", "items"]
+    explanation: str
+    allowed: tuple[str, ...]
+    required: bool
+    default: Any
+    example: Any
+    inside: tuple["Setting", ...] = field(default=())
+
+
+def outline() -> tuple[Setting, ...]:
+    """The whole file."""
+    return _settings(Tenant, None)
+
+
+def flat(settings: tuple[Setting, ...], above: str = "") -> Iterator[tuple[str, Setting]]:
+    """Each with its path: `network.mode`, `openai.accounts[].name`."""
+    for setting in settings:
+        path = f"{above}{setting.name}{'[]' if setting.kind == 'items' else ''}"
+        yield path, setting
+        yield from flat(setting.inside, f"{path}.")
+
+
+def _settings(part: type[Part], default: Part | None) -> tuple[Setting, ...]:
+    """Of a part whose default is `default`; None: it has none of its own."""
+    return tuple(_setting(name, info, default) for name, info in part.model_fields.items())
+
+
+def _setting(name: str, info: FieldInfo, above: Part | None) -> Setting:
+    default = getattr(above, name) if above is not None else info.get_default(call_default_factory=True)
+    default = None if default is PydanticUndefined else default
+    part = _part(info.annotation)
+    optional = NoneType in _alternatives(info.annotation)
+    kind: Literal["value", "section", "optional", "items"] = "value"
+    if part is not None:
+        kind = "items" if get_origin(info.annotation) is tuple else "optional" if optional else "section"
+    return Setting(
+        name=name,
+        kind=kind,
+        explanation=info.description or (part.__doc__ or "").strip() if part is not None else info.description or "",
+        allowed=tuple(map(str, _literals(info))),
+        required=info.is_required(),
+        default=default.model_dump() if isinstance(default, Part) else default,
+        example=_example(info),
+        inside=_settings(part, default if isinstance(default, Part) else None) if part is not None else (),
+    )
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _part(annotation: Any) -> type[Part] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation
+    return next((part for each in get_args(annotation) if (part := _part(each)) is not None), None)
+
+
+def _literals(info: FieldInfo) -> tuple[Any, ...]:
+    for each in _alternatives(info.annotation):
+        if get_origin(each) is Annotated:
+            each = get_args(each)[0]
+        if get_origin(each) is Literal:
+            return get_args(each)
+    return (True, False) if info.annotation is bool else ()
+
+
+def _example(info: FieldInfo) -> Any:
+    if info.examples:
+        return info.examples[0]
+    found = [each for each in info.metadata if isinstance(each, Form)]
+    found += [each for inner in _alternatives(info.annotation) for each in getattr(inner, "__metadata__", ())]
+    return next((each.example for each in found if isinstance(each, Form)), None)
