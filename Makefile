@@ -30,12 +30,15 @@ test: $(DEV) debian ## Pass the tests
 test-full: $(DEV) debian ## The tests, and every seeded round of what `make test` samples
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --timeout 1800 $(ARGS)
 
-lint: $(DEV) ## Style, types, the import contracts and the licences of what is shipped
+lint: $(DEV) ## Style, types, the import contracts, the licences of what is shipped, the images and the release workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m tests.licences
+	$(BIN)/python -m release.licences
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --quiet --offline --persona pedantic --no-progress .github
 
 format: $(DEV) ## Put the code into the house's style
 	$(BIN)/ruff check --fix-only .

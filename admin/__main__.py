@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 
 import uvicorn
@@ -10,10 +11,12 @@ import uvicorn
 from admin.app import build_app, open_admin_store
 from core.secrets import SecretError
 from core.settings import Settings, SettingsError
+from core.termination import end_when_told
 
 
 def main() -> int:
     """The exit code: 0 after a stop, 1 when it could not start, 2 for wrong usage."""
+    end_when_told()
     parser = argparse.ArgumentParser(
         prog="python -m admin", description="The admin service. Settings come from ADUANA_* (docs/settings.md)."
     )
@@ -35,6 +38,8 @@ async def _serve(host: str, port: int, settings: Settings) -> int:
     server = uvicorn.Server(
         uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level=settings.log_level)
     )
+    # uvicorn raises the signal that it was stopped by once more when it has drained: that end is an orderly one.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     await server.serve()
     return 0 if server.started else 1
 

@@ -12,6 +12,7 @@ from importlib import import_module
 import typer
 from typer.exceptions import Abort, TyperException
 
+from core.termination import end_when_told
 from deployer.errors import FAILED, USAGE, CommandError, print_error
 
 _COMMANDS = (
@@ -94,6 +95,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The entry point of the `aduana` script."""
+    end_when_told()
     sys.exit(run(sys.argv[1:]))
 
 

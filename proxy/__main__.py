@@ -10,12 +10,14 @@ import sys
 from core.secrets import SecretError
 from core.settings import Settings, SettingsError
 from core.supervisor import Child, ChildFailed, Supervisor
+from core.termination import end_when_told
 
 _log = logging.getLogger("aduana.proxy")
 
 
 def main() -> int:
     """The exit code: 0 after a drain, 1 when it could not start, 2 for wrong usage."""
+    end_when_told()
     parser = argparse.ArgumentParser(
         prog="python -m proxy", description="Serve OpenAI's API. Settings come from ADUANA_* (docs/settings.md)."
     )

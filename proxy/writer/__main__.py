@@ -19,6 +19,7 @@ from core.secrets import SecretError, SecretReferenceError
 from core.secrets.resolver import resolve_setting, resolver_of
 from core.settings import Settings, SettingsError
 from core.store.database import Database
+from core.termination import end_when_told
 from proxy.writer import Source
 from proxy.writer.drain import Writer
 from proxy.writer.health import serve_health
@@ -58,6 +59,7 @@ def _report(writer: Writer, stop: threading.Event) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 an orderly end, 2 wrong usage or settings."""
+    end_when_told()
     parser = argparse.ArgumentParser(prog="python -m proxy.writer", description="Bring the ledger into Postgres.")
     parser.add_argument("--metrics-port", type=int, help="serve /metrics, /livez and /readyz there")
     parser.add_argument("--metrics-host", default="127.0.0.1")

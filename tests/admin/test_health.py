@@ -38,7 +38,7 @@ def start_admin(free_port: int) -> Iterator[Callable[[str], httpx.Client]]:
     client.close()
     for process in started:
         process.terminate()
-        process.wait(timeout=30)
+        assert process.wait(timeout=30) == 0
 
 
 def test_it_is_ready_on_a_current_schema(start_admin: Callable[[str], httpx.Client], database_url: str) -> None:

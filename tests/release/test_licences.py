@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.licences import refused
+from release.licences import refused
 
 
 @pytest.mark.parametrize(
