@@ -5,8 +5,9 @@ What it reserves is a bound that costs nothing to work out; the tokenizer is ask
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from time import monotonic
+
+import msgspec
 
 from core.ledger.records import Admitted, Call
 from core.limits import Budget, Unit
@@ -26,8 +27,7 @@ from proxy.routing import Candidate, RouteTable
 _GLANCE = 0.25  # seconds that a refusal waits to say where its caller's limits stand
 
 
-@dataclass(slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """A call that may be forwarded."""
 
     call: Call
@@ -68,7 +68,7 @@ class Admitter:
         if not verdict.admitted and isinstance(body, JsonBody) and not amounts.fixed and _is_by_tokens(verdict):
             counted = await exact_input(self._tokenizer, call.requested_model, body, amounts)
             if counted < amounts.input_tokens:
-                amounts = replace(amounts, input_tokens=counted)
+                amounts = msgspec.structs.replace(amounts, input_tokens=counted)
                 verdict, claim, shift = await self._ask(call, caller, endpoint, amounts, candidates, now, later)
         own_headers.extend(rate_limit_headers(claim.plan, verdict, now))
         if not verdict.admitted:

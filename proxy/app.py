@@ -11,11 +11,11 @@ from starlette.routing import Router
 from core.ids import new_event_id
 from proxy.calls import CallEndpoint, Gateway, answer_refusal
 from proxy.catalogue import catalogue
-from proxy.connection import ANSWER_KEY
+from proxy.connection import ANSWER_KEY, HEAD_KEY
 from proxy.endpoints import Endpoint, Sends
 from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal, method_not_allowed, unknown_url
-from proxy.headers import read_request_head
+from proxy.headers import RequestHead, read_request_head
 from proxy.health import health
 from proxy.paths import SOCKET, Paths
 from proxy.readiness import Readiness
@@ -65,7 +65,7 @@ class Surface(Router):
         await refuse(send, refusal, [(b"x-request-id", request_id.encode())], self._metrics.refused)
 
     async def _refuse_method(self, scope: Any, apps: Mapping[str, Any]) -> None:
-        head = read_request_head(scope["headers"])
+        head: RequestHead = scope[HEAD_KEY]
         request_id = head.request_id or "req_" + new_event_id().hex()
         methods = ", ".join(sorted(method for method in apps if method != SOCKET)) or "GET"
         refusal = method_not_allowed(scope.get("method", "GET"), scope["path"], allow=methods.encode())
@@ -94,7 +94,7 @@ def _build_rest(gateway: Gateway, readiness: Readiness) -> FastAPI:
 
     @app.middleware("http")
     async def name_the_request(request: Request, call_next: Any) -> Response:
-        request_id = read_request_head(request.headers.raw).request_id or "req_" + new_event_id().hex()
+        request_id = request.scope[HEAD_KEY].request_id or "req_" + new_event_id().hex()
         response: Response = await call_next(request)
         response.headers["x-request-id"] = request_id
         return response

@@ -9,9 +9,13 @@ from proxy.entra import looks_like_token
 from proxy.entra.refusals import tokens_not_taken
 from proxy.entra.subjects import caller_of
 from proxy.errors import credential_not_allowed, disabled_key, expired_key, invalid_key, missing_key
+from proxy.headers import RequestHead, Verified
 
 if TYPE_CHECKING:
     from proxy.entra.tokens import EntraTokens
+    from proxy.routing import RouteTable
+
+_FOREVER = float("inf")
 
 
 def authenticate_caller(
@@ -40,6 +44,22 @@ def authenticate_caller(
     if verdict is NotAllowed:
         raise credential_not_allowed("key")
     return verdict.caller
+
+
+def authenticate_head(
+    head: RequestHead, routes: "RouteTable", peppers: Peppers, tokens: "EntraTokens | None", now: float
+) -> Caller | None:
+    """The same for a request's head, which many requests of a connection share: its key is hashed once for as long as the
+    configuration is in force and the key has not expired, unless a newer pepper has to be told of it."""
+    known = head.verified
+    if known is not None and known.by is routes.mark and now < known.until:
+        return known.caller
+    snapshot = routes.snapshot
+    caller = authenticate_caller(head.credential, snapshot, peppers, tokens, now)
+    entry = snapshot.keys.get(caller.key_id) if caller is not None else None
+    if caller is not None and entry is not None and entry.pepper_version == peppers.newest:
+        head.verified = Verified(routes.mark, caller, entry.expires_at if entry.expires_at is not None else _FOREVER)
+    return caller
 
 
 async def verify_caller(

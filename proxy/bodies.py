@@ -38,7 +38,7 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """A body as one upstream gets it."""
 
     content: bytes | AsyncIterator[bytes]
-    content_type: tuple[bytes, bytes] | None
+    lines: bytes  # the field that says what it is
     length: int | None = None  # bytes of an iterator's, where they are known
 
 
@@ -74,10 +74,10 @@ class NoBody:
         return _NOTHING
 
 
-_NOTHING = Sent(b"", None)
+_NOTHING = Sent(b"", b"")
 NO_BODY = NoBody()
 
-_JSON = (b"content-type", b"application/json")
+_JSON = b"content-type: application/json\r\n"
 
 
 class JsonBody:

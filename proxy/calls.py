@@ -20,16 +20,16 @@ from core.snapshot import Snapshot
 from proxy.addressing import find_named
 from proxy.admission import Admitter
 from proxy.answering import AnswerBroken
-from proxy.authentication import authenticate_caller, verify_caller
+from proxy.authentication import authenticate_head, verify_caller
 from proxy.bodies import Body, JsonBody
 from proxy.caps import Caps
-from proxy.connection import ANSWER_KEY, CONNECTION_KEY, Answer, Connection
+from proxy.connection import ANSWER_KEY, CONNECTION_KEY, HEAD_KEY, Answer, Connection
 from proxy.deferred.accounting import Accounting
 from proxy.endpoints import Endpoint, Metering, ModelAt, Sends
 from proxy.errors import Refusal, endpoint_not_served, not_ready
 from proxy.forms import FormBody
 from proxy.forwarding import Forwarder, Outbound
-from proxy.headers import Headers, RequestHead, read_request_head
+from proxy.headers import Headers, RequestHead
 from proxy.intake import CallerGone, read_body
 from proxy.lists import Lists
 from proxy.making import Known, Making
@@ -92,7 +92,8 @@ class Gateway:
         """Where the limits of a request's caller stand, for an answer to what was not admitted; nothing, where it is nobody."""
         try:
             now = time.time()
-            caller = authenticate_caller(head.credential, self.snapshot(), self.peppers, self.tokens, now)
+            routes = self.route_table()
+            caller = authenticate_head(head, routes, self.peppers, self.tokens, now)
             return [] if caller is None else await self.admitter.told(caller, now)
         except Refusal:
             return []
@@ -123,7 +124,7 @@ class CallEndpoint:
         task = connection.task
         connection.interrupt = task.cancel
         call_id = new_event_id()
-        head = read_request_head(scope["headers"])
+        head: RequestHead = scope[HEAD_KEY]
         request_id = head.request_id or "req_" + call_id.hex()
         own_headers = [(b"x-request-id", request_id.encode("ascii"))]
         gateway.metrics.in_flight += 1
@@ -174,7 +175,7 @@ class CallEndpoint:
         gateway, endpoint = self._gateway, self._endpoint
         routes = gateway.route_table()
         now = time.time()
-        caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, gateway.tokens, now)
+        caller = authenticate_head(head, routes, gateway.peppers, gateway.tokens, now)
         if caller is None:
             caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
             routes = gateway.route_table()
@@ -183,7 +184,7 @@ class CallEndpoint:
         path: Mapping[str, str] = scope.get("path_params") or _NO_PATH
         body: Body
         if self._names_model:
-            data = await read_body(receive, head, gateway.settings.max_body_bytes)
+            data = await read_body(scope, receive, head, gateway.settings.max_body_bytes)
             body = JsonBody(data)
             model = path.get("deployment") or body.model()
             upstream = None
@@ -230,7 +231,7 @@ class CallEndpoint:
                 if endpoint.ends and endpoint.scope in _WORKS_ON:
                     await gateway.accounting.before_removal(endpoint.filled(path))
                 deadline = None if head.patience is None else started + head.patience
-                outbound = Outbound(endpoint, body, head.forwarded, streamed, creates, path, query, deadline)
+                outbound = Outbound(endpoint, body, head.lines(), streamed, creates, path, query, deadline)
                 await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
             if endpoint.ends and outcome.status is not None and outcome.status < 300:
                 await gateway.objects.release(call, path[endpoint.kinds[-1]])

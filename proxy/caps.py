@@ -4,7 +4,6 @@ A body that asks for too much output is lowered or refused as the policy says; o
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import msgspec
 
@@ -75,10 +74,11 @@ class Caps:
                 "max_context_tokens", cap, total, "input and output together", "Send less input or ask for less output."
             )
         body.cap_output(each)
-        return replace(amounts, output_tokens=each * completions(endpoint, body))
+        return msgspec.structs.replace(amounts, output_tokens=each * completions(endpoint, body))
 
     async def _count(self, body: JsonBody, model: str, amounts: Amounts) -> Amounts:
-        return replace(amounts, input_tokens=await exact_input(self._tokenizer, model, body, amounts))
+        counted = await exact_input(self._tokenizer, model, body, amounts)
+        return msgspec.structs.replace(amounts, input_tokens=counted)
 
 
 def check_tools(allowed: frozenset[str], kinds: Iterable[str]) -> None:

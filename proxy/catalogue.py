@@ -7,9 +7,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from core.snapshot import Caller, Route
-from proxy.authentication import authenticate_caller, verify_caller
+from proxy.authentication import authenticate_head, verify_caller
 from proxy.calls import Gateway
-from proxy.headers import Headers, read_request_head
+from proxy.connection import HEAD_KEY
+from proxy.headers import Headers, RequestHead
 from proxy.routing import RouteTable
 from proxy.routing.table import allows
 
@@ -20,8 +21,8 @@ def catalogue(gateway: Gateway) -> APIRouter:
 
     async def enter(request: Request) -> tuple[RouteTable, Caller, Headers]:
         routes = gateway.route_table()
-        head = read_request_head(request.headers.raw)
-        caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, gateway.tokens, time.time())
+        head: RequestHead = request.scope[HEAD_KEY]
+        caller = authenticate_head(head, routes, gateway.peppers, gateway.tokens, time.time())
         if caller is None:
             caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
         return routes, caller, await gateway.told(head)

@@ -10,10 +10,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.ids import new_event_id
 from proxy.errors import error_body
-from proxy.headers import Headers
+from proxy.headers import Headers, read_request_head
 
 CONNECTION_KEY = "aduana.connection"
 ANSWER_KEY = "aduana.answer"
+HEAD_KEY = "aduana.head"
 
 MAX_HEAD_BYTES = 64 * 1024
 # Longer than Container Apps' ingress keeps its own connections idle.
@@ -39,6 +40,16 @@ class Answer:
     @property
     def started(self) -> bool:
         return self._cycle.response_started
+
+    def take_body(self) -> bytes | None:
+        """The request's body, where all of it is there and nothing of it was received; None where it has to be waited for."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.disconnected:
+            return None
+        cycle.flow.resume_reading()
+        body = bytes(cycle.body)
+        cycle.body = bytearray()
+        return body
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer; `headers` without any that frame it. Does not wait: see `unblocked`."""
@@ -132,7 +143,8 @@ class Answer:
 
 
 class Connection(HttpToolsProtocol):
-    """One caller's connection. `scope["aduana.connection"]` is it, `scope["aduana.answer"]` speaks to its caller."""
+    """One caller's connection. `scope["aduana.connection"]` is it, `scope["aduana.head"]` what a request's head says,
+    `scope["aduana.answer"]` speaks to its caller."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -146,6 +158,9 @@ class Connection(HttpToolsProtocol):
         self.received = 0  # bytes of the request under way
         self.framing = 0  # bytes of it in a row that were no body: chunk lines, their extensions, trailers
         self.blocked_at = self.heard_at  # since when its caller has not read
+        self.steady: Headers = []  # of the request under way, all but its length
+        self.known_fields: Headers = []  # the same of the last request, and what they said
+        self.known_head = read_request_head(())
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.loop.time()
@@ -163,7 +178,10 @@ class Connection(HttpToolsProtocol):
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        self.headers.append((name, value))
+        pair = (name, value)
+        self.headers.append(pair)
+        if name != b"content-length":
+            self.steady.append(pair)
 
     def on_body(self, body: bytes) -> None:
         self.framing = 0
@@ -175,6 +193,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.steady = []
         self.in_head = True
         self.began_at = self.heard_at
         self.scope[CONNECTION_KEY] = self  # type: ignore[literal-required]
@@ -182,12 +201,17 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.in_head = False
         scope: Any = self.scope
+        steady = self.steady
+        if steady != self.known_fields:
+            self.known_fields, self.known_head = steady, read_request_head(steady)
+        scope[HEAD_KEY] = self.known_head
         super().on_headers_complete()
         scope[ANSWER_KEY] = Answer(self.cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # As uvicorn's own, but the task is kept: asking asyncio for the current one costs more than all of this.
-        self.task = task = self.loop.create_task(cycle.run_asgi(app))
+        # With a name, for making one up is a piece of text a call.
+        self.task = task = asyncio.Task(cycle.run_asgi(app), loop=self.loop, name="call")
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 

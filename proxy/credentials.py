@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import quote
 
+import msgspec
+
 from core.identity import TokenSource, TokenUnavailable
 from core.identity.entra import Identities
 from core.secrets import SecretError, SecretReferenceError
 from core.secrets.resolver import CachingResolver
 from core.snapshot import Snapshot, Upstream, UpstreamIdentity
 from proxy.adapters import ADAPTERS
+from proxy.upstream.head import field_lines
 
 _log = logging.getLogger("aduana.credentials")
 
@@ -31,14 +34,33 @@ class CredentialUnavailable(Exception):
     """An upstream's secret or token cannot be had now; that upstream alone is out."""
 
 
+class Credential(msgspec.Struct, frozen=True, gc=False):
+    """What proves to an upstream who asks: a header, and the same as it is written. Never shown."""
+
+    headers: tuple[Header, ...]
+    lines: bytes
+    secret: bytes  # the header's value, less its scheme
+
+    @classmethod
+    def of(cls, header: Header) -> "Credential":
+        """Raises `ValueError` for a value that no header can have."""
+        return cls((header,), field_lines((header,)), header[1].rpartition(b" ")[2])
+
+    def __repr__(self) -> str:
+        return "Credential()"
+
+
+NO_CREDENTIAL = Credential((), b"", b"")
+
+
 @dataclass(slots=True)
 class _Bearer:
     """An identity's tokens for one audience, and the header of the last one."""
 
     tokens: TokenSource
     scope: str
-    token: str | None = None
-    headers: tuple[Header, ...] = ()
+    token: str | None
+    credential: "Credential"
 
 
 class Credentials:
@@ -47,20 +69,20 @@ class Credentials:
     def __init__(self, resolver: CachingResolver, identities: Identities) -> None:
         self._resolver = resolver
         self._identities = identities
-        self._headers: dict[tuple[str, str], tuple[Header, ...]] = {}  # (provider, reference) → header
+        self._headers: dict[tuple[str, str], Credential] = {}  # (provider, reference) →
         self._bearers: dict[UpstreamIdentity, _Bearer] = {}
         self._shown: dict[
             str | UpstreamIdentity, tuple[tuple[bytes, ...], ...]
         ] = {}  # the last values, as they may be spelt
         # When a secret was last read because its value was refused (monotonic seconds), and that reading.
-        self._rereads: dict[tuple[str, str], tuple[float, asyncio.Task[tuple[Header, ...]]]] = {}
+        self._rereads: dict[tuple[str, str], tuple[float, asyncio.Task[Credential]]] = {}
 
-    def ready(self, upstream: Upstream) -> tuple[Header, ...] | None:
-        """The header of an upstream where it is at hand; () where it takes none. The hot path's look-up."""
+    def ready(self, upstream: Upstream) -> Credential | None:
+        """The credential of an upstream where it is at hand; `NO_CREDENTIAL` where it takes none. The hot path's look-up."""
         if upstream.secret_ref is not None:
             return self._headers.get((upstream.provider, upstream.secret_ref))
         if upstream.identity is None:
-            return ()
+            return NO_CREDENTIAL
         bearer = self._bearers.get(upstream.identity)
         if bearer is None:
             return None
@@ -69,14 +91,14 @@ class Credentials:
             return None
         if token is not bearer.token:
             self._hold(upstream.identity, bearer, token)
-        return bearer.headers
+        return bearer.credential
 
-    async def obtain(self, upstream: Upstream) -> tuple[Header, ...]:
+    async def obtain(self, upstream: Upstream) -> Credential:
         """The same, had now where it must be. Raises `CredentialUnavailable`."""
         headers = self.ready(upstream)
         return headers if headers is not None else await self._have(upstream, anew=False)
 
-    async def replaced(self, upstream: Upstream, refused: tuple[Header, ...]) -> bool:
+    async def replaced(self, upstream: Upstream, refused: Credential) -> bool:
         """Whether there is another credential than the one that the upstream refused; it is asked for now, once for all."""
         current = self.ready(upstream)
         if current is not None and current != refused:
@@ -113,20 +135,20 @@ class Credentials:
             return False
         return True
 
-    async def _have(self, upstream: Upstream, *, anew: bool) -> tuple[Header, ...]:
+    async def _have(self, upstream: Upstream, *, anew: bool) -> Credential:
         if upstream.secret_ref is not None:
             return await self._resolve(upstream.provider, upstream.secret_ref, anew)
         if upstream.identity is None:
-            return ()
+            return NO_CREDENTIAL
         bearer = self._bearer(upstream.identity)
         try:
             token = await bearer.tokens.obtain(bearer.scope)  # kept fresh by its source
         except TokenUnavailable as error:
             raise CredentialUnavailable(str(error)) from None
         self._hold(upstream.identity, bearer, token)
-        return bearer.headers
+        return bearer.credential
 
-    def _reread(self, upstream: Upstream, secret_ref: str) -> asyncio.Task[tuple[Header, ...]]:
+    def _reread(self, upstream: Upstream, secret_ref: str) -> asyncio.Task[Credential]:
         """The reading of a secret that was refused: the last one, where that was a moment ago."""
         now = monotonic()
         of = (upstream.provider, secret_ref)
@@ -136,7 +158,7 @@ class Credentials:
             self._rereads[of] = (now, reading)
         return reading
 
-    async def _resolve(self, provider: str, secret_ref: str, anew: bool) -> tuple[Header, ...]:
+    async def _resolve(self, provider: str, secret_ref: str, anew: bool) -> Credential:
         read = self._resolver.refresh if anew else self._resolver.resolve
         try:
             # A line break around it is a file's or a shell's, and one within it would end the header.
@@ -146,18 +168,21 @@ class Credentials:
         except (SecretError, SecretReferenceError) as error:
             self._headers.pop((provider, secret_ref), None)
             raise CredentialUnavailable(f"its secret {secret_ref} cannot be had: {error}") from None
-        headers = self._headers[(provider, secret_ref)] = (ADAPTERS[provider].credential(secret),)
+        headers = self._headers[(provider, secret_ref)] = Credential.of(ADAPTERS[provider].credential(secret))
         self._show(secret_ref, secret)
         return headers
 
     def _bearer(self, identity: UpstreamIdentity) -> _Bearer:
         bearer = self._bearers.get(identity)
         if bearer is None:
-            bearer = self._bearers[identity] = _Bearer(self._identities.of(identity.client_id), identity.audience)
+            bearer = self._bearers[identity] = _Bearer(
+                self._identities.of(identity.client_id), identity.audience, None, NO_CREDENTIAL
+            )
         return bearer
 
     def _hold(self, identity: UpstreamIdentity, bearer: _Bearer, token: str) -> None:
-        bearer.token, bearer.headers = token, ((b"authorization", b"Bearer " + token.encode("ascii")),)
+        bearer.token = token
+        bearer.credential = Credential.of((b"authorization", b"Bearer " + token.encode("ascii")))
         self._show(identity, token)
 
     def _show(self, of: str | UpstreamIdentity, secret: str) -> None:

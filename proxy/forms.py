@@ -18,7 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from proxy.bodies import LONGEST_PURPOSE, Sent
 from proxy.errors import Refusal
-from proxy.headers import RequestHead
+from proxy.headers import content_length
 from proxy.intake import CallerGone
 from proxy.references import FIELDS, WORDS, References
 
@@ -246,7 +246,7 @@ class FormBody:
 
     def sent(self, model: bytes, cap_field: str) -> Sent:
         name = msgspec.json.decode(model, type=str).encode() if model else None
-        content_type = (b"content-type", b"multipart/form-data; boundary=" + self._boundary)
+        content_type = b"content-type: multipart/form-data; boundary=%b\r\n" % self._boundary
         if self._over:
             parts = self._whole_parts(name)
             length = sum(len(self._head(part)) + self._length(part, name) + 2 for part in parts)
@@ -385,9 +385,7 @@ class FormBody:
             self._kept_bytes += len(piece)
 
 
-def open_form(
-    headers: Sequence[tuple[bytes, bytes]], receive: Any, head: RequestHead, limit: int, directory: Path
-) -> FormBody:
+def open_form(headers: Sequence[tuple[bytes, bytes]], receive: Any, limit: int, directory: Path) -> FormBody:
     """The form of a request. Raises `Refusal` for one that is none, or that is announced too large."""
     content_type = next((value for name, value in headers if name == b"content-type"), b"")
     kind, options = parse_options_header(content_type)
@@ -398,7 +396,8 @@ def open_form(
             "unsupported_media_type",
             "This endpoint takes a form (multipart/form-data) with a boundary. Your SDK sends one where it is given a file.",
         )
-    if head.content_length is not None and head.content_length > limit:
+    announced = content_length(headers)
+    if announced is not None and announced > limit:
         raise Refusal(
             413,
             "request_too_large",

@@ -13,7 +13,7 @@ from core.ledger.records import Attempt
 from proxy.answering import WHOLE_LIMIT, Answerer
 from proxy.bodies import Body, JsonBody
 from proxy.connection import Answer
-from proxy.credentials import Credentials, CredentialUnavailable, Header
+from proxy.credentials import Credential, Credentials, CredentialUnavailable
 from proxy.endpoints import Endpoint, Metering
 from proxy.errors import Refusal, upstream_failed
 from proxy.headers import Headers
@@ -30,7 +30,7 @@ _ASKED_FOR_USAGE = frozenset({Metering.CHAT, Metering.COMPLETIONS})
 # Answers that another target may do better: it is overloaded, broken, or does not take our credential. 409 and the other
 # 4xx are the caller's. Of what creates, only what was refused unread.
 _REFUSED_UNREAD = frozenset({401, 403, 429})
-_OWN = (b"user-agent", b"aduana")  # the gateway asks, and no caller
+_OWN = b"user-agent: aduana\r\n"  # the gateway asks, and no caller
 _LEAST_LEFT = 0.1  # seconds of the caller's patience without which no attempt is begun
 
 
@@ -39,7 +39,7 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
 
     endpoint: Endpoint
     body: Body
-    headers: Headers  # the caller's, those that go on
+    lines: bytes  # the caller's fields, those that go on
     streamed: bool
     creates: bool  # something may be left at the provider: a second try could leave it twice
     objects: Mapping[str, str] | None = None  # what its path names, by kind, percent-encoded
@@ -192,12 +192,12 @@ class Forwarder:
             response = await self._get(candidate, target, await self._credentials.obtain(upstream))
         return response
 
-    async def _get(self, candidate: Candidate, target: bytes, credential: tuple[Header, ...]) -> UpstreamResponse:
+    async def _get(self, candidate: Candidate, target: bytes, credential: Credential) -> UpstreamResponse:
         return await self._client.send(
             candidate.origin,
             method=b"GET",
             target=target,
-            headers=(_OWN, *credential),
+            lines=_OWN + credential.lines,
             first_byte_timeout=candidate.timeouts.first_byte,
             answer_timeout=candidate.timeouts.answer,
             idle_timeout=candidate.timeouts.idle,
@@ -210,7 +210,7 @@ class Forwarder:
         endpoint, streamed = outbound.endpoint, outbound.streamed
         whole = not (streamed or endpoint.binary)
         upstream = candidate.target.upstream
-        credential: tuple[Header, ...] | None = self._credentials.ready(upstream)
+        credential: Credential | None = self._credentials.ready(upstream)
         if credential is None:
             credential = await self._credentials.obtain(upstream)
         timeouts = candidate.timeouts
@@ -231,9 +231,7 @@ class Forwarder:
                 candidate.origin,
                 method=endpoint.verb,
                 target=target,
-                headers=[sent.content_type, *outbound.headers, *credential]
-                if sent.content_type is not None
-                else [*outbound.headers, *credential],
+                lines=sent.lines + outbound.lines + credential.lines,
                 body=sent.content,
                 content_length=sent.length,
                 connect_timeout=connect,
@@ -256,7 +254,7 @@ class Forwarder:
         candidate.health.answered_at = monotonic()
         outcome.worked = worked_before or response.status < 300
         request_id = response.header(b"x-request-id") or response.header(b"apim-request-id")
-        if request_id is not None and credential and credential[0][1].rpartition(b" ")[2] in request_id:
+        if request_id is not None and credential.secret and credential.secret in request_id:
             request_id = None  # it would be written into the ledger
         outcome.attempts.append(
             Attempt(

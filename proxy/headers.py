@@ -4,10 +4,12 @@ upstream's answer the caller sees. One pass over each.
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
-from proxy.upstream.head import HOP_BY_HOP
+from core.snapshot import Caller
+from proxy.upstream.head import HOP_BY_HOP, field_lines
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -81,20 +83,42 @@ _FOREVER = float("inf")
 _MAYBE_PREFIXED = frozenset(b"xa")
 
 
-class RequestHead(msgspec.Struct, frozen=True):
-    """What of a request's head the gateway acts on."""
+class RequestHead(msgspec.Struct):
+    """What of a request's head the gateway acts on, less its length: one value for all requests of a connection that say the
+    same, so that what is worked out of it is worked out once."""
 
     credential: bytes | None  # of Authorization: Bearer or api-key
     request_id: str | None  # the caller's own, when sane
-    content_length: int | None
     expects_continue: bool  # its body is sent when it is asked for (RFC 9110, section 10.1.1)
     forwarded: Headers
     patience: float | None = None  # seconds that the caller waits for the first byte of its answer
+    verified: "Verified | None" = None  # whom its credential was found to be
+    _lines: bytes | None = None
+
+    def lines(self) -> bytes:
+        """What of it goes on, as it is written."""
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = field_lines(self.forwarded)
+        return lines
+
+
+class Verified(NamedTuple):
+    """A credential that was found to be somebody's: true for as long as the same configuration is in force."""
+
+    by: object  # the configuration
+    caller: Caller
+    until: float  # Unix seconds
+
+
+def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The length of a request's body in bytes, where it is announced; its digits were checked by the parser."""
+    return next((int(value) for name, value in headers if name == b"content-length"), None)
 
 
 def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     """One pass over a request's headers (names in lower case, as uvicorn gives them)."""
-    authorization = api_key = request_id = content_length = None
+    authorization = api_key = request_id = None
     expects_continue = False
     patience: float | None = None
     named_hop_by_hop: list[bytes] = []
@@ -109,8 +133,6 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
             authorization = value
         elif name == b"api-key":
             api_key = value
-        elif name == b"content-length":
-            content_length = int(value)
         elif name == b"x-request-id":
             request_id = value
         elif name == b"expect":
@@ -128,7 +150,6 @@ def read_request_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     return RequestHead(
         credential,
         request_id.decode("ascii") if request_id is not None and _SANE_REQUEST_ID(request_id) else None,
-        content_length,
         expects_continue,
         forwarded,
         patience,

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from proxy.connection import ANSWER_KEY, Answer
 from proxy.errors import Refusal
-from proxy.headers import RequestHead
+from proxy.headers import RequestHead, content_length
 
 # A body over the limit is read to its end before it is refused, up to this many times the limit: a caller that is
 # still sending would see its connection break, not the answer.
@@ -14,17 +15,22 @@ class CallerGone(Exception):
     """The caller hung up before its call was admitted: nobody to answer, nothing to write down."""
 
 
-async def read_body(receive: Any, head: RequestHead, limit: int) -> bytes:
+async def read_body(scope: Any, receive: Any, head: RequestHead, limit: int) -> bytes:
     """The whole body, at most `limit` bytes (413 beyond). Raises `CallerGone` where the caller hangs up in it."""
-    too_large = head.content_length is not None and head.content_length > limit
+    answer: Answer = scope[ANSWER_KEY]
+    body = answer.take_body()
+    if body is not None and len(body) <= limit:
+        return body  # nearly every body has come by the time that its head is read
+    announced = content_length(scope["headers"])
+    too_large = body is not None or (announced is not None and announced > limit)
     if not too_large:
         message = await receive()
         if message["type"] != "http.request":
             raise CallerGone
         if not message["more_body"]:
-            body: bytes = message["body"]
-            if len(body) <= limit:
-                return body
+            received: bytes = message["body"]
+            if len(received) <= limit:
+                return received
             too_large = True
         else:
             pieces, size = [message["body"]], len(message["body"])
@@ -38,7 +44,7 @@ async def read_body(receive: Any, head: RequestHead, limit: int) -> bytes:
                     break
             if size <= limit:
                 return b"".join(pieces)
-    if not head.expects_continue:
+    if body is None and not head.expects_continue:
         await _discard_rest(receive, limit * _DISCARDED)
     raise Refusal(
         413,

@@ -188,8 +188,8 @@ async def _read(
     if endpoint.sends is Sends.NOTHING:
         return NO_BODY
     if endpoint.sends is Sends.FORM and not _is_json(scope["headers"]):
-        return await read_form(gateway, routes, caller, endpoint, scope["headers"], receive, head, now)
-    data = await read_body(receive, head, gateway.settings.max_body_bytes)
+        return await read_form(gateway, routes, caller, endpoint, scope["headers"], receive, now)
+    data = await read_body(scope, receive, head, gateway.settings.max_body_bytes)
     if not data and endpoint.model not in _REQUIRED:
         return NO_BODY
     return JsonBody(data)

@@ -67,8 +67,7 @@ _audio = r'audio"\s*:\s*[{\[]'  # a piece of sound as text is not worth a look
 _types = '|(?:item|skill)_reference"'
 _maybe = re.compile(rf'"(?:{_named}|{_audio}{_types}|object"\s*:)'.encode()).search
 _maybe_of_items = re.compile(rf'"(?:{_named}|(?:prompt|id)"|{_audio}{_types})'.encode()).search
-# Escaped letters may hide any of it.
-_hidden = re.compile(rb"\\u00").search
+_HIDDEN = b"\\u00"  # escaped letters may hide any of it
 
 _WITH_ITEMS = frozenset({"responses", "conversations"})  # scopes
 _WITH_PROMPTS = _WITH_ITEMS | {"realtime"}
@@ -85,7 +84,7 @@ class References(NamedTuple):
 def may_refer(endpoint: Endpoint, data: bytes) -> bool:
     """Whether a body is worth reading for references: two quick passes over its bytes."""
     search = _maybe_of_items if endpoint.scope in _WITH_PROMPTS else _maybe
-    return search(data) is not None or _hidden(data) is not None
+    return search(data) is not None or _HIDDEN in data
 
 
 def references(endpoint: Endpoint, body: JsonBody) -> References:

@@ -56,8 +56,7 @@ class Lines:
     candidates: Sequence[Candidate]
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(msgspec.Struct, frozen=True):
     """What a call may use at most."""
 
     input_tokens: int

@@ -8,9 +8,10 @@ text, else by what was asked for (proxy.metering.requests).
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from core.ledger.records import Attempt, Call, Settled, UsageSource
 from core.prices import price_at
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("aduana.settlement")
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """One admitted call and what became of it, filled in on its way."""
 
     call: Call
@@ -41,7 +41,7 @@ class Outcome:
     admitted_at: float  # Unix seconds
     started: float  # monotonic seconds, as are the other two
     making: "Making | None" = None  # what it may leave behind
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = msgspec.field(default_factory=list)
     candidate: Candidate | None = None  # that answered, or was tried last
     status: int | None = None  # what the caller was answered
     error_code: str | None = None

@@ -7,7 +7,6 @@ from core.snapshot import Caller
 from proxy.batch_files import BatchLines
 from proxy.endpoints import Endpoint
 from proxy.forms import FormBody, open_form
-from proxy.headers import RequestHead
 from proxy.routing import RouteTable
 
 if TYPE_CHECKING:
@@ -25,12 +24,11 @@ async def read_form(
     endpoint: Endpoint,
     headers: Sequence[tuple[bytes, bytes]],
     receive: Any,
-    head: RequestHead,
     now: float,
 ) -> FormBody:
     """A form, read as far as it takes to know where it goes. Raises `Refusal`, `CallerGone`."""
     settings = gateway.settings
-    form = open_form(headers, receive, head, settings.max_upload_bytes, settings.forms_dir)
+    form = open_form(headers, receive, settings.max_upload_bytes, settings.forms_dir)
     if endpoint.name not in _STREAMED:
         await form.keep()
     elif endpoint.name != "files.create":

@@ -7,6 +7,8 @@ by the same operations (docs/decisions/0004-limits.md). Nothing here reads a req
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from core.limits import Budget, Rule
 
 
@@ -31,12 +33,12 @@ class Plan:
     families: bytes  # of the client, as the gate compares them; empty: none
     since: float  # Unix seconds
     until: float
-    told: tuple[tuple[bytes, tuple[int, ...]], ...] = ()  # what x-ratelimit-* choose from: the unit, indexes of checks
+    told: tuple[tuple[tuple[bytes, bytes, bytes], tuple[int, ...]], ...] = ()  # what x-ratelimit-* choose from: their
+    # names (limit, remaining, reset of a unit), indexes of checks
     downshifts: bool = False  # whether a budget among the checks may ask for the cheaper model
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What one call reserves."""
 
     id: bytes  # 16 bytes
@@ -46,8 +48,7 @@ class Claim:
     downshift_cost: int | None = None  # by the cheaper model; None: there is none
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What the counters say to a claim."""
 
     admitted: bool

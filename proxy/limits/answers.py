@@ -21,15 +21,15 @@ def rate_limit_headers(plan: Plan, verdict: Verdict, now: float) -> Headers:
     left = verdict.remaining
     if not left:
         return headers
-    for name, indexes in plan.told:
+    for (limit, remaining, reset), indexes in plan.told:
         tightest, least = -1, 0
         for index in indexes:
             if tightest < 0 or left[index] < least:
                 tightest, least = index, left[index]
         check = plan.checks[tightest]
-        headers.append((b"x-ratelimit-limit-" + name, b"%d" % check.limit))
-        headers.append((b"x-ratelimit-remaining-" + name, b"%d" % least))
-        headers.append((b"x-ratelimit-reset-" + name, _duration(_whole_in(check, least, now))))
+        headers.append((limit, b"%d" % check.limit))
+        headers.append((remaining, b"%d" % least))
+        headers.append((reset, _duration(_whole_in(check, least, now))))
     return headers
 
 

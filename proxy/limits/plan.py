@@ -129,7 +129,7 @@ class _Compiler:
         self.arrays.append(array)
 
 
-def _told(checks: Sequence[Check]) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
+def _told(checks: Sequence[Check]) -> tuple[tuple[tuple[bytes, bytes, bytes], tuple[int, ...]], ...]:
     """What x-ratelimit-* choose from, by unit: rates and quotas, but not those of an exceeded budget."""
     found = []
     for unit in (Unit.REQUESTS, Unit.TOKENS):
@@ -139,7 +139,10 @@ def _told(checks: Sequence[Check]) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
             if isinstance(check.rule, Rate | Quota) and check.rule.unit is unit and check.throttled_by is None
         )
         if indexes:
-            found.append((unit.encode(), indexes))
+            limit, remaining, reset = (
+                f"x-ratelimit-{what}-{unit}".encode() for what in ("limit", "remaining", "reset")
+            )
+            found.append(((limit, remaining, reset), indexes))
     return tuple(found)
 
 

@@ -326,7 +326,7 @@ class SocketEndpoint:
             headers.append(_BETA_HEADER)
         target = target_of(candidate, transcribes=transcribes)
         try:
-            connection = await open_session(gateway.realtime.client, candidate, target, [*headers, *credential])
+            connection = await open_session(gateway.realtime.client, candidate, target, [*headers, *credential.headers])
         except HandshakeRefused as refused:
             if refused.answer.status == 401 and not again and await credentials.replaced(upstream, credential):
                 return await self._attempt(asked, candidate, transcribes, outcome, again=True)

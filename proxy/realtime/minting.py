@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.ledger.records import Call
-from proxy.authentication import authenticate_caller, verify_caller
+from proxy.authentication import authenticate_head, verify_caller
 from proxy.bodies import JsonBody
 from proxy.calls import CallEndpoint
 from proxy.connection import Answer, Connection
@@ -79,12 +79,12 @@ class TokenEndpoint(CallEndpoint):
             raise endpoint_not_served(endpoint)
         routes = gateway.route_table()
         now = time.time()
-        caller = authenticate_caller(head.credential, routes.snapshot, gateway.peppers, gateway.tokens, now)
+        caller = authenticate_head(head, routes, gateway.peppers, gateway.tokens, now)
         if caller is None:
             caller = await verify_caller(head.credential, gateway.snapshot, gateway.tokens)
             routes = gateway.route_table()
         check_endpoint(caller, endpoint)
-        body = JsonBody(await read_body(receive, head, gateway.settings.max_body_bytes) or b"{}")
+        body = JsonBody(await read_body(scope, receive, head, gateway.settings.max_body_bytes) or b"{}")
         wish = _read(endpoint, body)
         if wish.model is not None:
             route, candidates = routes.route(caller, wish.model, _SESSION, now)

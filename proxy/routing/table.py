@@ -42,6 +42,7 @@ class RouteTable:
 
     def __init__(self, snapshot: Snapshot, board: Board | None = None, timeouts: Timeouts | None = None) -> None:
         self.snapshot = snapshot
+        self.mark = object()  # stands for this table where the table itself must not be kept
         self.names = Names(snapshot.routes)
         self._preparer = Preparer(snapshot, board or Board(), timeouts or Timeouts())
         self._prepared: dict[tuple[str, str], _Prepared] = {}

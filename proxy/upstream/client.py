@@ -3,13 +3,13 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from proxy.upstream.answer import UpstreamResponse
 from proxy.upstream.dial import dial
 from proxy.upstream.egress import Egress
 from proxy.upstream.errors import ConnectFailed, ConnectionReset
-from proxy.upstream.head import Header, request_head
+from proxy.upstream.head import request_head
 from proxy.upstream.options import ClientOptions
 from proxy.upstream.origin import Origin
 from proxy.upstream.pool import ConnectionCounts, Pool
@@ -41,7 +41,7 @@ class UpstreamClient:
         *,
         method: bytes,
         target: bytes,
-        headers: Iterable[Header] = (),
+        lines: bytes = b"",
         body: bytes | AsyncIterator[bytes] = b"",
         content_length: int | None = None,
         connect_timeout: float | None = None,
@@ -53,7 +53,8 @@ class UpstreamClient:
     ) -> UpstreamResponse:
         """Send a request; returns when the answer's head is there, or with `whole` when its body is too.
 
-        `target` holds the origin's base already. `Host`, `Content-Length` or `Transfer-Encoding`, `Accept-Encoding:
+        `target` holds the origin's base already, `lines` the fields (`field_lines`).
+        `Host`, `Content-Length` or `Transfer-Encoding`, `Accept-Encoding:
         identity` and all that concerns the connection are added here and refused from the caller (`ValueError`, as are
         control characters). A body that is an iterator is chunked unless `content_length` says its length; what the
         iterator raises, `send` or `receive` raises.
@@ -82,7 +83,7 @@ class UpstreamClient:
                 framing = b"transfer-encoding: chunked\r\n\r\n"
             else:
                 framing = b"content-length: %d\r\n\r\n" % content_length
-        head = request_head(method, pool.target_prefix, target, pool.after_target, headers, framing)
+        head = request_head(method, pool.target_prefix, target, pool.after_target, lines, framing)
         limit = whole_limit if whole else self._options.max_unread_bytes
         idle = pool.idle
         second = False

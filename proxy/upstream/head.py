@@ -33,6 +33,7 @@ _MOST_NAMES_KEPT = 1024
 
 _good_names: set[bytes] = set()
 _good_methods: set[bytes] = set()
+_good_targets: set[bytes] = set()
 
 
 def _check_name(name: bytes) -> None:
@@ -51,20 +52,18 @@ def _check_method(method: bytes) -> None:
         _good_methods.add(method)
 
 
-def request_head(
-    method: bytes, target_prefix: bytes, target: bytes, after_target: bytes, headers: Iterable[Header], framing: bytes
-) -> bytes:
-    """The request line, the fields and the empty line.
-
-    `after_target` is the rest of the request line with the origin's constant fields, `framing` the last field with the
-    empty line (`content-length: 2\\r\\n\\r\\n`) or only the line's end. Raises `ValueError`.
-    """
-    if method not in _good_methods:
-        _check_method(method)
+def _check_target(target: bytes) -> None:
     if target[:1] != b"/" or target.translate(None, _TARGET_BYTES):
         raise ValueError(
             "a request's target starts with a slash and holds visible ASCII characters only, and no fragment"
         )
+    if len(_good_targets) >= _MOST_NAMES_KEPT:
+        _good_targets.clear()  # most name an object, and are seen once
+    _good_targets.add(target)
+
+
+def field_lines(headers: Iterable[Header]) -> bytes:
+    """Fields as they are written, a line each. What goes out unchanged in many requests is made once. Raises `ValueError`."""
     fields = []
     values = []
     for name, value in headers:
@@ -74,4 +73,19 @@ def request_head(
         values.append(value)
     if b"".join(values).translate(None, _VALUE_BYTES):
         raise ValueError("a header's value holds a line break or another control character")
-    return b"%b %b%b%b%b%b" % (method, target_prefix, target, after_target, b"".join(fields), framing)
+    return b"".join(fields)
+
+
+def request_head(
+    method: bytes, target_prefix: bytes, target: bytes, after_target: bytes, lines: bytes, framing: bytes
+) -> bytes:
+    """The request line, the fields and the empty line.
+
+    `after_target` is the rest of the request line with the origin's constant fields, `lines` are by `field_lines`, `framing`
+    is the last field with the empty line (`content-length: 2\\r\\n\\r\\n`) or only the line's end. Raises `ValueError`.
+    """
+    if method not in _good_methods:
+        _check_method(method)
+    if target not in _good_targets:
+        _check_target(target)
+    return b"%b %b%b%b%b%b" % (method, target_prefix, target, after_target, lines, framing)

@@ -269,6 +269,24 @@ def test_pipelined_calls_are_answered_in_order(tenant):
     assert answers.index(b'"one"') < answers.index(b'"two"')
 
 
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_pipelined_calls_are_judged_by_their_own_heads(tenant, wrong):
+    body = json.dumps(CHAT).encode()
+    requests = [
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nx-request-id: call-{number}\r\n"
+        f"content-length: {len(body)}\r\n".encode()
+        for number, key in enumerate([tenant.key[:-1] + "!" if number == wrong else tenant.key for number in range(2)])
+    ]
+    answers = b""
+    with socket.create_connection(("127.0.0.1", tenant.port), timeout=10) as caller:
+        caller.sendall(requests[0] + b"\r\n" + body + requests[1] + b"connection: close\r\n\r\n" + body)
+        while piece := caller.recv(65536):
+            answers += piece
+    statuses = [answer[:3] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"401" if number == wrong else b"200" for number in range(2)]
+    assert [answers.count(b"x-request-id: call-%d\r\n" % number) for number in range(2)] == [1, 1]
+
+
 def test_an_upstreams_secret_never_reaches_the_caller(new_stack, start_simulator):
     secret = "sk-upstream-0123456789abcdef"
     stack: Stack = new_stack()

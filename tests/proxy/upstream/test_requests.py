@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.upstream import IdleTimedOut, Origin, UpstreamClient
+from proxy.upstream.head import field_lines
 from tests.proxy.upstream.scripted import Peer, Request, serving, until
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -36,7 +37,7 @@ async def test_a_request_is_written_exactly(client: UpstreamClient) -> None:
             server.origin,
             method=b"POST",
             target=b"/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
-            headers=[(b"content-type", b"application/json"), (b"x-name", "Zoë".encode())],
+            lines=field_lines([(b"content-type", b"application/json"), (b"x-name", "Zoë".encode())]),
             body=b'{"a": 1}',
         )
         assert recorder.requests[0].head == (
@@ -68,7 +69,9 @@ async def test_an_empty_body_has_a_length_only_where_a_body_is_expected(
 async def test_a_header_that_is_the_clients_own_or_no_name_is_refused(client: UpstreamClient, name: bytes) -> None:
     for _ in range(2):  # a name that was refused is not remembered as good
         with pytest.raises(ValueError):
-            await client.send(Origin.parse("http://127.0.0.1:1"), method=b"GET", target=b"/", headers=[(name, b"x")])
+            await client.send(
+                Origin.parse("http://127.0.0.1:1"), method=b"GET", target=b"/", lines=field_lines([(name, b"x")])
+            )
     assert client.connections == 0
 
 
@@ -76,7 +79,10 @@ async def test_a_header_that_is_the_clients_own_or_no_name_is_refused(client: Up
 async def test_a_control_character_in_a_value_is_refused_and_not_repeated(client: UpstreamClient, value: bytes) -> None:
     with pytest.raises(ValueError) as refusal:
         await client.send(
-            Origin.parse("http://127.0.0.1:1"), method=b"GET", target=b"/", headers=[(b"api-key", b"hunter2" + value)]
+            Origin.parse("http://127.0.0.1:1"),
+            method=b"GET",
+            target=b"/",
+            lines=field_lines([(b"api-key", b"hunter2" + value)]),
         )
     assert "hunter2" not in str(refusal.value)
 
