@@ -83,7 +83,18 @@ def _given(subject: Subject, element: dict[str, Any], path: str, name: str) -> A
     if path.startswith("identity."):
         return _of_identity(subject, element, name)
     general = _GENERAL.get(name)
-    return general(subject, element, name) if general is not None else None
+    return general(subject, element, name) if general is not None else _of_part(subject, element, path, name)
+
+
+def _of_part(subject: Subject, element: dict[str, Any], path: str, name: str) -> str | None:
+    """The id of a part of a resource, which has a name, or of the other part that it names: of a gateway's, for example."""
+    block, _, _ = path.rpartition(".")
+    if block and name == "id" and element.get("name"):
+        return f"{subject.id}/{block.replace('.', '/')}/{element['name']}"
+    part = name.removesuffix("_id")
+    if block and part != name and element.get(f"{part}_name"):
+        return f"{subject.id}/{part}/{element[f'{part}_name']}"
+    return None
 
 
 def _of_identity(subject: Subject, element: dict[str, Any], name: str) -> str:
@@ -121,7 +132,8 @@ def _word(token: str) -> str:
 
 
 def _location(subject: Subject) -> str:
-    return str(subject.values.get("location") or _environment_of(subject).get("location") or "uksouth")
+    given = subject.values.get("location")  # of a container app it is computed, and not known yet
+    return str((isinstance(given, str) and given) or _environment_of(subject).get("location") or "uksouth")
 
 
 def _static_address(subject: Subject, *_: Any) -> str:

@@ -59,14 +59,47 @@ def _planned(block: Block, proposed: Any, prior: Any, defaults: dict[str, Any], 
         items = proposed.get(name)
         if isinstance(items, list):
             priors = before.get(name)
-            older = priors if isinstance(priors, list) and nested.nesting == "list" else []
-            planned[name] = [
-                _planned(nested.block, item, older[index] if index < len(older) else None, defaults, f"{path}{name}.")
-                for index, item in enumerate(items)
-            ]
+            older = priors if isinstance(priors, list) else []
+            inside = f"{path}{name}."
+            if nested.nesting == "list":
+                pairs = [(item, older[index] if index < len(older) else None) for index, item in enumerate(items)]
+            else:
+                found = [_same_element(nested.block, item, older, defaults, inside) for item in items]
+                pairs = [(_with_computed(nested.block, *pair), pair[1]) for pair in zip(items, found, strict=True)]
+            planned[name] = [_planned(nested.block, item, older_one, defaults, inside) for item, older_one in pairs]
         else:
             planned[name] = items
     return planned
+
+
+def _same_element(block: Block, item: Any, priors: list[Any], defaults: dict[str, Any], path: str) -> Any:
+    """The element of a set from before that is the same but for what Azure computes, as the provider's SDK finds it."""
+    wanted = _planned(block, item, None, defaults, path)
+    return next((each for each in priors if _configured_alike(block, wanted, each)), None)
+
+
+def _configured_alike(block: Block, one: Any, other: Any) -> bool:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    attributes = all(
+        (attribute.computed and one.get(name) in (None, UNKNOWN))
+        or one.get(name) == other.get(name)
+        or _same(name, one.get(name), other.get(name))
+        for name, attribute in block.attributes.items()
+    )
+    return attributes and all(
+        len(one.get(name) or []) == len(other.get(name) or [])
+        and all(_configured_alike(nested.block, *pair) for pair in zip(one[name] or [], other[name] or [], strict=True))
+        for name, nested in block.blocks.items()
+    )
+
+
+def _with_computed(block: Block, item: Any, before: Any) -> Any:
+    """What is configured, and of what is not, what was computed before."""
+    if not isinstance(item, dict) or not isinstance(before, dict):
+        return item
+    known = {name: before.get(name) for name, attribute in block.attributes.items() if attribute.computed}
+    return item | {name: value for name, value in known.items() if item.get(name) is None}
 
 
 def _same(name: str, value: Any, before: Any) -> bool:
