@@ -50,6 +50,7 @@ _READ = (
     "ADUANA_AZURE_CREDENTIAL",
     "ADUANA_AZURE_CLIENT_ID",
     "ADUANA_KEY_VAULT_URL",
+    "ADUANA_EGRESS_HOSTS",
 )
 
 Result = TypeVar("Result")
@@ -199,23 +200,40 @@ async def _open(database_url: str | None, data_dir: Path | None) -> AsyncIterato
         await store.close()
 
 
-async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[Settings, Database, Mapping[str, str]]":
-    """The settings, the database, and what `env:` references are read from."""
-    from core.secrets.resolver import resolve_setting, resolver_of
+def read_settings(environment: Mapping[str, str]) -> "Settings":
+    """What commands read of the services' settings. Raises `CommandError`."""
     from core.settings import Settings, SettingsError
-    from core.store import Database
 
-    environment = _environment(database_url, data_dir)
     try:
-        settings = Settings.from_environment({name: environment[name] for name in _READ if name in environment})
-        database = Database.of(
-            settings, await resolve_setting(settings.database_url, resolver_of(settings, environment))
-        )
+        return Settings.from_environment({name: environment[name] for name in _READ if name in environment})
     except SettingsError as error:
         raise CommandError("a setting is wrong", str(error), "", "settings", exit_code=USAGE) from None
+
+
+def open_database(settings: "Settings", environment: Mapping[str, str]) -> "Database":
+    """The settings' database, for those outside an event loop. Raises `CommandError`."""
+
+    async def work() -> "Database":
+        return await _database(settings, environment)
+
+    return _run(_explained(work))
+
+
+async def _settings(database_url: str | None, data_dir: Path | None) -> "tuple[Settings, Database, Mapping[str, str]]":
+    """The settings, the database, and what `env:` references are read from."""
+    environment = _environment(database_url, data_dir)
+    settings = read_settings(environment)
+    return settings, await _database(settings, environment), environment
+
+
+async def _database(settings: "Settings", environment: Mapping[str, str]) -> "Database":
+    from core.secrets.resolver import resolve_setting, resolver_of
+    from core.store import Database
+
+    try:
+        return Database.of(settings, await resolve_setting(settings.database_url, resolver_of(settings, environment)))
     except ValueError as error:
         raise _unusable(error) from None
-    return settings, database, environment
 
 
 def _unusable(error: ValueError) -> CommandError:

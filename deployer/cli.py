@@ -29,6 +29,7 @@ _COMMANDS = (
     "budgets",
     "secrets",
     "simulate",
+    "bootstrap",
 )
 
 

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 
 from core.secrets import SecretError
@@ -67,17 +68,20 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return uvloop.run(_serve(options, settings, sock))
 
 
-async def _serve(options: argparse.Namespace, settings: Settings, sock: object) -> int:
+async def _serve(options: argparse.Namespace, settings: Settings, sock: socket.socket) -> int:
     from core.store.sole import AnotherProxyServes
     from proxy.server import serve
     from proxy.service import Service
+    from proxy.waiting import opened
 
     try:
-        service = await Service.open(settings, os.environ)
+        service = await opened(lambda: Service.open(settings, os.environ), settings, sock)
     except (SecretError, ValueError, AnotherProxyServes) as error:
         _log.error("cannot start: %s", error)
         return 1
-    await serve(service.app(), settings, sock)  # type: ignore[arg-type]
+    if service is None:
+        return 0
+    await serve(service.app(), settings, sock)
     return 0
 
 

@@ -149,8 +149,12 @@ class Service:
 
         identities = Identities(settings.azure_credential, settings.azure_client_id)
         resolver = resolver_of(settings, environment, identities=identities, sealed=sealed)
-        database = Database.of(settings, await resolve_setting(settings.database_url, resolver))
-        peppers = await Peppers.load(settings.peppers, resolver)
+        try:
+            database = Database.of(settings, await resolve_setting(settings.database_url, resolver))
+            peppers = await Peppers.load(settings.peppers, resolver)
+        except Exception:
+            identities.close()
+            raise
         ledger = await _open_ledger(settings, resolver, identities)
         opened.append(cls(settings, environment, database, peppers, ledger, resolver, identities))
         opened[0]._sharing = await _open_sharing(opened[0].board, settings, resolver, identities)

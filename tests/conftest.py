@@ -21,11 +21,13 @@ from tests.simulators.azurerm.fixtures import (  # noqa: F401
 )
 from tests.simulators.fixtures import (  # noqa: F401
     azure_tenant,
+    entra_postgres,
     entra_tenant,
     fresh_simulator,
     key_vault,
     managed_identity,
     shared_azure_tenant,
+    shared_entra_postgres,
     simulator,
     start_simulator,
 )

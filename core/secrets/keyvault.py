@@ -14,10 +14,10 @@ from core.identity import TokenSource, TokenUnavailable
 from core.identity.threads import in_thread
 from core.secrets import SecretNotFound, SecretRef, SecretUnavailable
 
-_PUBLIC = "vault.azure.net"
+PUBLIC_SCOPE = "https://vault.azure.net/.default"
 _PATIENCE = 15.0  # seconds for a read, its retries and a token included
 _AT_ONCE = 8  # reads of one vault: it throttles
-_LIMITS: dict[str, Any] = {
+LIMITS: dict[str, Any] = {
     "connection_timeout": 3,
     "read_timeout": 5,
     "retry_total": 1,
@@ -26,15 +26,25 @@ _LIMITS: dict[str, Any] = {
 }
 
 
+def is_by_name(url: str) -> bool:
+    """Whether a vault's name is the first of its host's, as it is everywhere but on a machine of somebody's own."""
+    return (urlsplit(url).hostname or "").startswith("{vault}.")
+
+
+def scope_of(url: str) -> str:
+    """What tokens are asked for, of a cloud whose vaults are at `url`."""
+    host = urlsplit(url).hostname or ""
+    return f"https://{host.removeprefix('{vault}.')}/.default" if is_by_name(url) else PUBLIC_SCOPE
+
+
 class KeyVaultSource:
     """Reads from any vault that the identity may read; `url` is a vault's, with `{vault}` in place of its name."""
 
     def __init__(self, tokens: TokenSource, url: str) -> None:
         self._tokens = tokens
         self._url = url
-        host = urlsplit(url).hostname or ""
-        self._by_name = host.startswith("{vault}.")
-        self._scope = f"https://{host.removeprefix('{vault}.') if self._by_name else _PUBLIC}/.default"
+        self._by_name = is_by_name(url)
+        self._scope = scope_of(url)
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
         self._free: dict[str, asyncio.Semaphore] = {}  # by vault
@@ -94,7 +104,7 @@ class KeyVaultSource:
                     # Where the vault's host is not below the audience's, the library could not match the two. Ours does:
                     # `_Bearer` gives no token for another audience.
                     verify_challenge_resource=self._by_name,
-                    **_LIMITS,
+                    **LIMITS,
                 )
             return client
 

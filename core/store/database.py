@@ -4,6 +4,7 @@ for any number of new connections until it expires (Azure asks for it when a con
 https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-azure-ad-authentication
 """
 
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +47,12 @@ class Database:
     @property
     def by_token(self) -> bool:
         return self._token is not None
+
+    def sibling(self, name: str) -> "Database":
+        """Another database of the same server, entered in the same way."""
+        other = copy(self)
+        other._url = make_conninfo(self._url, dbname=name)
+        return other
 
     def connector(
         self,

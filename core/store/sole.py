@@ -54,12 +54,12 @@ class SoleProxy:
     async def acquire(self) -> None:
         """Take the lock and keep it. Raises `AnotherProxyServes`.
 
-        Where Postgres cannot be reached it returns without the lock, which is taken as soon as Postgres is back: a proxy
-        may start from its snapshot's copy.
+        Where Postgres cannot be reached, or has no tables yet, it returns without the lock, which is taken as soon as that is
+        over: a proxy may start from its snapshot's copy.
         """
         try:
             await self._take()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             _log.warning("Postgres is away (%s): that no other proxy serves is checked when it is back", error)
         self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="sole-proxy")
 

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deployer.azure.api_versions import api_version
-from deployer.azure.errors import Refused, Unreachable
 from deployer.azure.documents import Document, DocumentClient, document
+from deployer.azure.errors import Refused, Unreachable
 from deployer.azure.requests import Answer, Service, link, retry_after
 
 _POLL = 5.0  # seconds, where Azure says none

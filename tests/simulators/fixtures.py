@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
 from tests.simulators.azure.entra import EntraTenant
+from tests.simulators.azure.entra_postgres import EntraPostgres
 from tests.simulators.azure.key_vault import KeyVault
 from tests.simulators.azure.managed_identity import ManagedIdentity
 from tests.simulators.azure.tenant import AzureTenant
@@ -146,6 +148,24 @@ def key_vault(managed_identity: ManagedIdentity, tmp_path: Path) -> Iterator[Key
     running = KeyVault(managed_identity, tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def shared_entra_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EntraPostgres]:
+    """The test process's server of Azure; a test takes `entra_postgres`."""
+    server = PostgresServer(tmp_path_factory.mktemp("entra-postgres"), settings=FAST_AND_UNSAFE)
+    server.start()
+    running = EntraPostgres(server)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def entra_postgres(shared_entra_postgres: EntraPostgres, managed_identity: ManagedIdentity) -> Iterator[EntraPostgres]:
+    """A flexible server, for who has a token of `managed_identity`, with an empty database `aduana` and no role but ours."""
+    shared_entra_postgres.begin(managed_identity)
+    yield shared_entra_postgres
+    shared_entra_postgres.clear()
 
 
 @pytest.fixture

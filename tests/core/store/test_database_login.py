@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,42 +16,23 @@ from core.snapshot.watch import SnapshotWatcher
 from core.store import NEEDED_REVISION, Database, StoreUnavailable, open_store
 from core.store.database import SCOPE
 from tests.core.tenant import PEPPERS
-from tests.simulators.azure.entra_postgres import EntraPostgres
+from tests.simulators.azure.entra_postgres import OWNER, OWNER_CLIENT_ID, EntraPostgres
 from tests.simulators.azure.managed_identity import ManagedIdentity
 from tests.simulators.azure.server import Answer
 
-CLIENT_ID = "11111111-2222-3333-4444-555555555555"
-OWNER = "aduana-job"
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EntraPostgres, ManagedIdentity]]:
-    from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
-
-    identity = ManagedIdentity((CLIENT_ID,))
-    server = PostgresServer(tmp_path_factory.mktemp("entra-postgres"), settings=FAST_AND_UNSAFE)
-    server.start()
-    azure = EntraPostgres(server, identity)
-    azure.execute(f'CREATE ROLE "{OWNER}" LOGIN')
-    azure.execute(f'CREATE DATABASE aduana OWNER "{OWNER}"')
-    azure.admit(OWNER, CLIENT_ID)
-    yield azure, identity
-    azure.close()
-    identity.close()
-
 
 @pytest.fixture
-def azure(cloud: tuple[EntraPostgres, ManagedIdentity], monkeypatch: pytest.MonkeyPatch) -> EntraPostgres:
-    for name, value in cloud[1].environment.items():
+def azure(
+    entra_postgres: EntraPostgres, managed_identity: ManagedIdentity, monkeypatch: pytest.MonkeyPatch
+) -> EntraPostgres:
+    for name, value in managed_identity.environment.items():
         monkeypatch.setenv(name, value)
-    cloud[1].lifetime = 86_400.0
-    cloud[0].logins.clear()
-    return cloud[0]
+    return entra_postgres
 
 
 def settings(azure: EntraPostgres, **more: object) -> Settings:
     return Settings(
-        azure.url(OWNER), database_auth="entra", azure_client_id=CLIENT_ID, ca_bundle=azure.ca_bundle, **more
+        azure.url(OWNER), database_auth="entra", azure_client_id=OWNER_CLIENT_ID, ca_bundle=azure.ca_bundle, **more
     )
 
 
@@ -78,9 +58,9 @@ async def test_connections_are_opened_with_one_token_for_as_long_as_it_is_good(a
 
 
 async def test_a_new_connection_is_opened_with_the_token_of_its_own_time(
-    azure: EntraPostgres, cloud: tuple[EntraPostgres, ManagedIdentity]
+    azure: EntraPostgres, managed_identity: ManagedIdentity
 ):
-    cloud[1].lifetime = 0.0  # each has expired when it is asked for again
+    managed_identity.lifetime = 0.0  # each has expired when it is asked for again
     store = await open_store(database(azure), max_connections=1)
     try:
         async with store.transaction() as connection:
@@ -108,10 +88,8 @@ def test_a_token_that_postgres_refuses_is_asked_for_anew(azure: EntraPostgres):
     assert len(azure.logins) == 2
 
 
-async def test_without_a_token_it_is_as_if_postgres_were_away(
-    azure: EntraPostgres, cloud: tuple[EntraPostgres, ManagedIdentity]
-):
-    cloud[1].error = Answer(400, {"statusCode": 400, "message": "no identity"})
+async def test_without_a_token_it_is_as_if_postgres_were_away(azure: EntraPostgres, managed_identity: ManagedIdentity):
+    managed_identity.error = Answer(400, {"statusCode": 400, "message": "no identity"})
     try:
         with pytest.raises(psycopg.OperationalError, match="no token for https://ossrdbms-aad"):
             await asyncio.to_thread(database(azure).connector("test").connect)
@@ -121,7 +99,7 @@ async def test_without_a_token_it_is_as_if_postgres_were_away(
                 pass
         await store.close()
     finally:
-        cloud[1].error = None
+        managed_identity.error = None
 
 
 async def test_migrations_and_the_listening_connection_come_in_by_token_too(azure: EntraPostgres, tmp_path: Path):
@@ -129,7 +107,7 @@ async def test_migrations_and_the_listening_connection_come_in_by_token_too(azur
         **os.environ,
         "ADUANA_DATABASE_URL": azure.url(OWNER),
         "ADUANA_DATABASE_AUTH": "entra",
-        "ADUANA_AZURE_CLIENT_ID": CLIENT_ID,
+        "ADUANA_AZURE_CLIENT_ID": OWNER_CLIENT_ID,
         "ADUANA_CA_BUNDLE": str(azure.ca_bundle),
     }
     command = [sys.executable, "-c", "from deployer.cli import main; main()", "migrate", "--json"]
@@ -168,7 +146,7 @@ def test_a_url_that_would_send_the_token_astray_is_refused(url: str, says: str):
 
 
 def test_no_token_goes_to_a_server_that_does_not_prove_its_name(azure: EntraPostgres):
-    token = HeldToken(EntraIssuer("managed_identity", CLIENT_ID), SCOPE)
+    token = HeldToken(EntraIssuer("managed_identity", OWNER_CLIENT_ID), SCOPE)
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         Database(azure.url(OWNER), token).connector("test").connect()
     elsewhere = azure.url(OWNER).replace("localhost", "postgres.contoso.example")

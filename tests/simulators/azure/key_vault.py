@@ -1,4 +1,4 @@
-"""Vaults by their names in the path, behind TLS and Key Vault's challenge.
+"""Vaults by their names in the path, behind TLS and Key Vault's challenge: secrets are read, written and recovered.
 
 https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret and
 https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
@@ -7,11 +7,12 @@ https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-
 import secrets
 import ssl
 from pathlib import Path
+from typing import Any
 
 import trustme
 
 from tests.simulators.azure.managed_identity import ManagedIdentity
-from tests.simulators.azure.server import Answer, SimulatedService
+from tests.simulators.azure.server import Answer, Request, SimulatedService
 
 RESOURCE = "https://vault.azure.net"
 
@@ -24,6 +25,9 @@ class KeyVault(SimulatedService):
         self.resource = RESOURCE  # that its challenge asks a token for
         self.secrets: dict[tuple[str, str], list[tuple[str, str]]] = {}  # vault and name → versions, newest last
         self.disabled: set[tuple[str, str]] = set()
+        self.deleted: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.tags: dict[tuple[str, str], dict[str, str]] = {}
+        self.forbids_writing = 0  # so many more writes
         authority = trustme.CA()
         self.ca_file = directory / "key-vault-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
@@ -54,20 +58,51 @@ class KeyVault(SimulatedService):
         """Requests for a secret that were not only to be challenged."""
         return sum(f"/secrets/{name}/" in path for path, query in self.requests if "challenged" not in query)
 
-    def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
-        bearer = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
-        if not self.identity.accepts(bearer.removeprefix("Bearer "), RESOURCE):
-            query["challenged"] = "yes"
+    def delete(self, vault: str, name: str) -> None:
+        """Softly: it can be brought back, and until then its name is taken."""
+        self.deleted[vault, name] = self.secrets.pop((vault, name))
+
+    def respond(self, request: Request) -> Answer:
+        if not self.identity.accepts(request.token, RESOURCE):
+            self.requests[-1][1]["challenged"] = "yes"
             challenge = f'Bearer authorization="https://login.microsoftonline.com/contoso", resource="{self.resource}"'
-            error = {"error": {"code": "Unauthorized", "message": "[TokenExpired] the token is missing or bad"}}
-            return Answer(401, error, {"WWW-Authenticate": challenge})
-        _, vault, _, name, *version = path.split("/")
+            return Answer(401, _error("Unauthorized", "[TokenExpired] bad token"), {"WWW-Authenticate": challenge})
+        _, vault, kind, name, *rest = request.path.split("/")
+        if kind == "deletedsecrets":
+            return self._deleted(request, vault, name, rest)
+        if request.method == "PUT":
+            return self._write(vault, name, request.body)
+        return self._read(vault, name, rest)
+
+    def _read(self, vault: str, name: str, version: list[str]) -> Answer:
         found = self.secrets.get((vault, name), [])
         wanted = [each for each in found if each[0] == version[0]] if version and version[0] else found[-1:]
         if not wanted:
-            return Answer(404, {"error": {"code": "SecretNotFound", "message": f"{name} was not found"}})
+            return Answer(404, _error("SecretNotFound", f"{name} was not found"))
         if (vault, name) in self.disabled:
-            inner = {"code": "SecretDisabled"}
-            return Answer(403, {"error": {"code": "Forbidden", "message": "not enabled", "innererror": inner}})
-        id = f"{self.url}/secrets/{name}/{wanted[0][0]}"  # the client takes no longer path
-        return Answer(200, {"value": wanted[0][1], "id": id, "attributes": {"enabled": True}})
+            return Answer(403, _error("Forbidden", "not enabled", "SecretDisabled"))
+        return Answer(200, {"value": wanted[0][1], **self._named(name, wanted[0][0])})
+
+    def _write(self, vault: str, name: str, body: dict[str, Any]) -> Answer:
+        if self.forbids_writing > 0:  # a role that was given a moment ago
+            self.forbids_writing -= 1
+            return Answer(403, _error("Forbidden", "the caller is not authorized", "ForbiddenByRbac"))
+        if (vault, name) in self.deleted:
+            return Answer(409, _error("Conflict", "deleted but recoverable", "ObjectIsDeletedButRecoverable"))
+        self.tags[vault, name] = body.get("tags", {})
+        return Answer(200, {"value": body["value"], **self._named(name, self.put(vault, name, body["value"]))})
+
+    def _deleted(self, request: Request, vault: str, name: str, rest: list[str]) -> Answer:
+        if (vault, name) not in self.deleted:
+            return Answer(404, _error("SecretNotFound", f"deleted {name} was not found"))
+        if request.method == "POST" and rest == ["recover"]:
+            self.secrets[vault, name] = self.deleted.pop((vault, name))
+        return Answer(200, {"recoveryId": f"{self.url}/deletedsecrets/{name}", **self._named(name, "0" * 32)})
+
+    def _named(self, name: str, version: str) -> dict[str, Any]:
+        """The client takes no longer path."""
+        return {"id": f"{self.url}/secrets/{name}/{version}", "attributes": {"enabled": True}}
+
+
+def _error(code: str, message: str, inner: str | None = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **({"innererror": {"code": inner}} if inner else {})}}
