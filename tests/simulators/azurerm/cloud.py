@@ -4,6 +4,7 @@ Nothing here knows Terraform. `Azure` holds the subscriptions; each is a `Cloud`
 first named. Every method is safe to call from several threads.
 """
 
+import copy
 import fnmatch
 import ipaddress
 import threading
@@ -17,11 +18,17 @@ from tests.simulators.azurerm.refusals import NAMED, Refusal
 
 # What of Azure is played, and can be switched: see the README of the simulators.
 BEHAVIOURS: dict[str, Any] = {
-    "existence": True,  # what already exists has to be imported, what is referred to has to exist
+    "existence": True,  # what exists already has to be imported, what is referred to has to exist
     "soft_delete": True,  # deleted key vaults and cognitive accounts keep their names
     "unique_role_assignments": True,  # one of a scope, role and principal
-    "subnets_in_use": True,  # what somebody uses cannot be deleted
+    "resources_in_use": True,  # what somebody uses, or has something in it, cannot be deleted
     "reflections": True,  # a network shows its subnets, a security group its rules
+    "vault_access": True,  # secrets are reached with a role, and from where the vault's network lets in
+    "inside_network": False,  # Terraform runs inside the network: a private vault lets it in
+    "unregistered": [],  # namespaces that the subscription is not registered for
+    "taken_names": [],  # names that somebody else in Azure has
+    "unknown_principals": [],  # principals that Entra's replicas do not know yet
+    "model_quota": {},  # the capacity that is left, by SKU and model: {"Standard.gpt-4o": 100}
     "lingering_delegations": 0,  # so many attempts to delete a subnet that was delegated fail
     "accepted_accounts": 0,  # so many attempts to connect to an account fail after its creation
     "role_propagation": 0,  # so many accesses to a vault's secrets fail after its creation
@@ -55,8 +62,11 @@ class Fault:
     skip: int
     after: bool
     """It goes wrong when the thing is done: what was created is there."""
+    hold: bool = False
+    """It takes until the faults are replaced."""
     text: str = ""
     """The provider's whole message, in place of the refusal's."""
+    lifted: threading.Event = field(default_factory=threading.Event)
 
     def strikes(self, operation: str, type_name: str, resource_id: str) -> bool:
         """Whether this is its time; counts. The caller holds the cloud's lock."""
@@ -82,9 +92,10 @@ class Cloud:
         self.deleted: dict[str, Resource] = {}  # soft-deleted
         self.faults: list[Fault] = []
         self.journal: list[dict[str, Any]] = []
-        self.behaviours = dict(BEHAVIOURS)
+        self.behaviours = copy.deepcopy(BEHAVIOURS)
         self._generations: dict[str, int] = {}
-        self._addresses: dict[str, int] = {}
+        self._addresses: dict[str, list[str]] = {}
+        self._revisions: dict[str, list[str]] = {}
 
     def find(self, type_name: str, resource_id: str) -> Resource | None:
         """The resource of this type and id."""
@@ -135,6 +146,7 @@ class Cloud:
             gone = self.resources.pop(ids.key(type_name, resource_id), None)
             if gone is None:
                 return False
+            self._revisions.pop(resource_id.lower(), None)
             if type_name not in ids.KEY_SUFFIXES:
                 for child in self.below(resource_id):
                     self.resources.pop(ids.key(child.type, child.id), None)
@@ -152,14 +164,30 @@ class Cloud:
                 resource.countdowns[behaviour] = left - 1
             return left > 0
 
-    def address_in(self, subnet_id: str) -> str:
-        """The next free private address of a subnet (Azure keeps the first four), or an address of Azure's where it is none."""
+    def address_in(self, subnet_id: str, holder: str) -> str:
+        """The private address that a resource has in a subnet: the next free one, if it has none yet.
+
+        Azure keeps the first four of a subnet. Of a subnet that is not there, one of 10.255.0.0/16.
+        """
         with self.lock:
             subnet = self.at(subnet_id)
             prefixes = (subnet.values.get("address_prefixes") or []) if subnet else []
             network = ipaddress.ip_network(prefixes[0] if prefixes else "10.255.0.0/16", strict=False)
-            taken = self._addresses[subnet_id.lower()] = self._addresses.get(subnet_id.lower(), 3) + 1
-            return str(network[taken % network.num_addresses])
+            holders = self._addresses.setdefault(subnet_id.lower(), [])
+            if holder.lower() not in holders:
+                holders.append(holder.lower())
+            return str(network[(4 + holders.index(holder.lower())) % network.num_addresses])
+
+    def revisions(self, app_id: str) -> list[str]:
+        """The names of a container app's revisions, oldest first."""
+        return self._revisions.get(app_id.lower(), [])
+
+    def add_revision(self, app_id: str, name: str) -> None:
+        """A container app has a further revision."""
+        with self.lock:
+            names = self._revisions.setdefault(app_id.lower(), [])
+            if name not in names:
+                names.append(name)
 
     def digest(self, *parts: object) -> str:
         """A GUID that is the same for the same parts in this subscription."""
@@ -170,18 +198,31 @@ class Cloud:
         with self.lock:
             return next((fault for fault in self.faults if fault.strikes(operation, type_name, resource_id)), None)
 
-    def record(self, operation: str, type_name: str, resource_id: str, refused: str = "") -> None:
-        """Write a request down."""
+    def replace_faults(self, faults: list[Fault]) -> None:
+        """From now on these, and no others; what an earlier one holds goes on."""
         with self.lock:
-            self.journal.append(
-                {
-                    "operation": operation,
-                    "type": type_name,
-                    "id": resource_id,
-                    "refused": refused,
-                    "at": round(time.time(), 3),
-                }
-            )
+            for fault in self.faults:
+                fault.lifted.set()
+            self.faults = faults
+
+    def begin(self, operation: str, type_name: str, resource_id: str) -> dict[str, Any]:
+        """Write down that something is asked; `end` says how it went."""
+        entry = {
+            "operation": operation,
+            "type": type_name,
+            "id": resource_id,
+            "began_at": round(time.time(), 3),
+            "ended_at": None,
+            "refused": "",
+        }
+        with self.lock:
+            self.journal.append(entry)
+        return entry
+
+    def end(self, entry: dict[str, Any], refused: str = "") -> None:
+        """It is done, or refused with this code."""
+        with self.lock:
+            entry.update(ended_at=round(time.time(), 3), refused=refused)
 
 
 _COUNTED = {
@@ -232,6 +273,7 @@ def fault_from(told: dict[str, Any]) -> Fault:
         times=told.pop("times", 1),
         skip=int(told.pop("skip", 0)),
         after=bool(told.pop("after", False)),
+        hold=bool(told.pop("hold", False)),
         text=told.pop("text", ""),
     )
     if told:

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 from tests.simulators.azurerm import arguments, roles
 from tests.simulators.azurerm.cloud import Cloud
 from tests.simulators.azurerm.schema import Block, Type, zero
-from tests.simulators.azurerm.wire import UNKNOWN
+from tests.simulators.azurerm.wire import UNKNOWN, settled
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The resource whose values are asked for, as far as it is known."""
+    """The resource whose values are asked for, as far as it is known: what is not is null."""
 
     cloud: Cloud
     type: str
@@ -47,10 +48,19 @@ Giver = Callable[[Subject, dict[str, Any], str], Any]
 
 def complete(cloud: Cloud, type_: Type, resource_id: str, planned: dict[str, Any], generation: int) -> dict[str, Any]:
     """The planned object with everything known."""
-    subject = Subject(cloud, type_.name, resource_id, planned, generation)
+    subject = Subject(cloud, type_.name, resource_id, settled(planned), generation)
     values: dict[str, Any] = _complete(type_.block, planned, subject, "")
+    if type_.name == "azurerm_container_app":
+        cloud.add_revision(resource_id, values["latest_revision_name"])
     values["id"] = resource_id if type_.name not in _IDS else _IDS[type_.name](subject, values, "id")
     return values
+
+
+def changed_with(type_name: str, prior: dict[str, Any], planned: dict[str, Any]) -> tuple[str, ...]:
+    """What Azure computes anew with this change, though the plan did not say so: another template is another revision."""
+    if type_name == "azurerm_container_app" and prior.get("template") != planned.get("template"):
+        return ("latest_revision_name", "latest_revision_fqdn")
+    return ()
 
 
 def _complete(block: Block, planned: Any, subject: Subject, path: str) -> Any:
@@ -60,7 +70,7 @@ def _complete(block: Block, planned: Any, subject: Subject, path: str) -> Any:
     for name, attribute in block.attributes.items():
         value = planned.get(name)
         if value is UNKNOWN:
-            value = _given(subject, planned, path + name, name)
+            value = _given(subject, settled(planned), path + name, name)
             if value is None:
                 value = arguments.of(subject.type).defaults.get(path + name)
             if value is None:
@@ -80,6 +90,10 @@ def _given(subject: Subject, element: dict[str, Any], path: str, name: str) -> A
     of_type = _GIVERS.get(f"{subject.type.removeprefix('azurerm_')}.{path}")
     if of_type is not None:
         return of_type(subject, element, name)
+    if subject.type == "azurerm_storage_account":
+        host = _of_storage(subject, name)
+        if host is not None:
+            return host
     if path.startswith("identity."):
         return _of_identity(subject, element, name)
     general = _GENERAL.get(name)
@@ -109,7 +123,7 @@ def _key(subject: Subject, _: dict[str, Any], name: str) -> str:
 
 def _private_address(subject: Subject, element: dict[str, Any], _: str) -> str:
     fixed = [item.get("private_ip_address") for item in subject.values.get("ip_configuration") or []]
-    return fixed[0] if fixed else subject.cloud.address_in(subject.values["subnet_id"])
+    return fixed[0] if fixed else subject.cloud.address_in(subject.values["subnet_id"], subject.id)
 
 
 def _environment_of(subject: Subject) -> dict[str, Any]:
@@ -139,14 +153,15 @@ def _location(subject: Subject) -> str:
 def _static_address(subject: Subject, *_: Any) -> str:
     subnet = subject.values.get("infrastructure_subnet_id")
     if subnet and subject.values.get("internal_load_balancer_enabled"):
-        return subject.cloud.address_in(subnet)
+        return subject.cloud.address_in(subnet, subject.id)
     return subject.address("static")
 
 
 def _revision(subject: Subject, *_: Any) -> str:
     template = (subject.values.get("template") or [{}])[0]
     suffix = template.get("revision_suffix")
-    suffix = suffix if isinstance(suffix, str) and suffix else subject.token("revision")[:7]
+    if not isinstance(suffix, str) or not suffix:
+        suffix = subject.token("revision", repr(template))[:7]
     return f"{subject.name}--{suffix}"
 
 
@@ -158,19 +173,120 @@ def _revision_host(subject: Subject, *_: Any) -> str:
     )
 
 
-def _subnet_part(subject: Subject, part: str) -> str:
-    return str(subject.values.get(part) or "")
+_OPENAI_HOSTS = ("{custom_subdomain_name}.openai.azure.com", "{custom_subdomain_name}.services.ai.azure.com")
+
+# The hosts that a private endpoint gives addresses to: by the target's type and sub-resource.
+_HOSTS: dict[str, tuple[str, ...]] = {
+    "azurerm_cognitive_account": ("{custom_subdomain_name}.cognitiveservices.azure.com", *_OPENAI_HOSTS),
+    "azurerm_container_app_environment": ("{default_domain}",),
+    "azurerm_container_registry": ("{name}.{location}.data.azurecr.io", "{name}.azurecr.io"),
+    "azurerm_cosmosdb_account": ("{name}.documents.azure.com",),
+    "azurerm_eventhub_namespace": ("{name}.servicebus.windows.net",),
+    "azurerm_key_vault": ("{name}.vault.azure.net",),
+    "azurerm_managed_redis": ("{name}.{location}.redis.azure.net",),
+    "azurerm_postgresql_flexible_server": ("{name}.postgres.database.azure.com",),
+    "azurerm_redis_cache": ("{name}.redis.cache.windows.net",),
+    "azurerm_storage_account": ("{name}.{group}.core.windows.net",),
+}
+
+
+def _hosts(subject: Subject) -> list[str]:
+    connection = (subject.values.get("private_service_connection") or [{}])[0]
+    target = subject.cloud.at(str(connection.get("private_connection_resource_id")))
+    if target is None:
+        return []
+    group = (connection.get("subresource_names") or [""])[0]
+    return [host.format_map({**target.values, "group": group}) for host in _HOSTS.get(target.type, ())]
 
 
 def _dns_configs(subject: Subject, *_: Any) -> list[dict[str, Any]]:
-    connection = (subject.values.get("private_service_connection") or [{}])[0]
-    target = subject.cloud.at(str(connection.get("private_connection_resource_id")))
-    host = str((target.values if target else {}).get("name") or subject.name)
-    address = connection.get("private_ip_address")
-    return [{"fqdn": host, "ip_addresses": [address] if isinstance(address, str) else []}]
+    if subject.values.get("private_dns_zone_group"):
+        return []  # the zones have them
+    address = _private_address(subject, {}, "")
+    return [{"fqdn": host, "ip_addresses": [address]} for host in _hosts(subject)]
+
+
+def _zone_configs(subject: Subject, *_: Any) -> list[dict[str, Any]]:
+    """What the endpoint's zone group writes into its zones: an A record for each host that a zone is there for."""
+    configs = []
+    for group in subject.values.get("private_dns_zone_group") or []:
+        for zone_id in group["private_dns_zone_ids"]:
+            zone = zone_id.rsplit("/", 1)[-1]
+            public = zone.removeprefix("privatelink.").replace("vaultcore.azure.net", "vault.azure.net")
+            names = [host.removesuffix(f".{public}") for host in _hosts(subject) if host.endswith(f".{public}")]
+            address = _private_address(subject, {}, "")
+            records = [
+                {"fqdn": f"{name}.{zone}", "ip_addresses": [address], "name": name, "ttl": 10, "type": "A"}
+                for name in names
+            ]
+            configs.append(
+                {
+                    "id": f"{subject.id}/privateDnsZoneGroups/{group['name']}/privateDnsZoneConfigs/{zone}",
+                    "name": zone,
+                    "private_dns_zone_id": zone_id,
+                    "record_sets": records,
+                }
+            )
+    return configs
+
+
+def _connection(subject: Subject, _: dict[str, Any], name: str) -> str:
+    namespace = str(subject.values.get("namespace_name") or subject.name)
+    key = _key(subject, {}, name.replace("connection_string", "key").replace("_alias", ""))
+    return (
+        f"Endpoint=sb://{namespace}.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey={key}"
+        if not name.endswith("_alias")
+        else ""
+    )
+
+
+_STORAGE = re.compile(r"(primary|secondary)_(blob|dfs|file|queue|table|web)_(endpoint|host)")
+
+
+def _of_storage(subject: Subject, name: str) -> str | None:
+    """A storage account's addresses; those of the second region are only there with read access to it."""
+    matched = _STORAGE.fullmatch(name)
+    if matched is None:
+        return None
+    place, service, kind = matched.groups()
+    if place == "secondary" and not str(subject.values.get("account_replication_type")).startswith("RA"):
+        return ""
+    host = f"{subject.name}{'-secondary' if place == 'secondary' else ''}.{service}.core.windows.net"
+    return f"https://{host}/" if kind == "endpoint" else host
+
+
+def _kept_address(kind: str) -> Giver:
+    def address(subject: Subject, values: dict[str, Any], _: str) -> str:
+        vault = subject.id.split("/vaults/")[-1].split("/")[0]
+        return f"https://{vault}.vault.azure.net/{kind}/{subject.name}/{values['version']}"
+
+    return address
+
+
+def _version(subject: Subject, *_: Any) -> str:
+    return subject.token("version", subject.values.get("value"), subject.values.get("value_wo_version"))
+
+
+def _versionless(kind: str) -> Giver:
+    return lambda subject, *_: _kept_address(kind)(subject, {"version": ""}, "").rstrip("/")
 
 
 _GIVERS: dict[str, Giver] = {
+    "container_registry.admin_username": lambda s, *_: s.name if s.values.get("admin_enabled") else "",
+    "eventhub.partition_ids": lambda s, *_: [str(number) for number in range(int(s.values["partition_count"]))],
+    "private_endpoint.private_dns_zone_configs": _zone_configs,
+    "private_dns_a_record.fqdn": lambda s, *_: f"{s.name}.{s.values['private_dns_zone_id'].rsplit('/', 1)[-1]}.",
+    "storage_account.primary_location": lambda s, *_: _location(s),
+    "key_vault_certificate.version": _version,
+    "key_vault_certificate.versionless_id": _versionless("certificates"),
+    "key_vault_key.version": _version,
+    "key_vault_key.versionless_id": _versionless("keys"),
+    "key_vault_secret.version": _version,
+    "key_vault_secret.versionless_id": _versionless("secrets"),
+    "key_vault_secret.resource_id": lambda s, *_: f"{s.id}/versions/{_version(s)}",
+    "key_vault_secret.resource_versionless_id": lambda s, *_: s.id,
+    "key_vault_key.resource_id": lambda s, *_: f"{s.id}/versions/{_version(s)}",
+    "key_vault_key.resource_versionless_id": lambda s, *_: s.id,
     "application_insights.app_id": lambda s, *_: s.guid("app"),
     "application_insights.instrumentation_key": lambda s, *_: s.guid("key"),
     "application_insights.connection_string": lambda s, *_: (
@@ -284,8 +400,18 @@ _GENERAL: dict[str, Giver] = {
     "secondary_access_key": _key,
     "primary_shared_key": _key,
     "secondary_shared_key": _key,
+    "primary_connection_string": _connection,
+    "secondary_connection_string": _connection,
+    "default_primary_connection_string": _connection,
+    "default_secondary_connection_string": _connection,
+    "default_primary_key": _key,
+    "default_secondary_key": _key,
     "etag": lambda s, *_: f'"{s.guid("etag")}"',
 }
 
 # Where the id that Terraform knows is not Resource Manager's.
-_IDS: dict[str, Giver] = {}
+_IDS: dict[str, Giver] = {
+    "azurerm_key_vault_certificate": _kept_address("certificates"),
+    "azurerm_key_vault_key": _kept_address("keys"),
+    "azurerm_key_vault_secret": _kept_address("secrets"),
+}

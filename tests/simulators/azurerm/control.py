@@ -124,8 +124,7 @@ def _purge(cloud: Cloud, _: Query, __: Any) -> Any:
 
 def _faults(cloud: Cloud, _: Query, body: Any) -> Any:
     faults = [fault_from(told) for told in body]
-    with cloud.lock:
-        cloud.faults = faults
+    cloud.replace_faults(faults)
     return {}
 
 
@@ -142,7 +141,7 @@ def _behaviours(cloud: Cloud, _: Query, body: Any) -> Any:
 
 def _journal(cloud: Cloud, _: Query, __: Any) -> Any:
     with cloud.lock:
-        return list(cloud.journal)
+        return [dict(entry) for entry in cloud.journal]
 
 
 def _forget(cloud: Cloud, _: Query, __: Any) -> Any:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -109,9 +110,26 @@ class AzureCloud:
         self._asked("PUT", "/behaviours", behaviours)
 
     def journal(self, *operations: str) -> list[dict[str, Any]]:
-        """What was asked, in order: `operation`, `type`, `id`, `refused` (the code), `at`; of these operations, or all."""
+        """What was asked, in order, of these operations or all.
+
+        Each has `operation`, `type`, `id`, `refused` (the code, or ""), `began_at` and `ended_at` (None: it is under way).
+        """
         asked: list[dict[str, Any]] = self._asked("GET", "/journal")
         return [each for each in asked if not operations or each["operation"] in operations]
+
+    def until(self, operation: str, type: str, ended: bool = False, within: float = 30.0) -> dict[str, Any]:
+        """Wait until something like this is under way, or `ended`; its line of the journal.
+
+        Raises:
+            AssertionError: nothing like it began, within so many seconds.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            began = [each for each in self.journal(operation) if each["type"] == type]
+            if began and (began[-1]["ended_at"] or not ended):
+                return began[-1]
+            assert time.monotonic() < deadline, f"no {operation} of {type} within {within} s, but: {self.journal()}"
+            time.sleep(0.01)
 
     def forget(self) -> None:
         """Forget the journal."""
@@ -164,20 +182,28 @@ class Terraform:
         Raises:
             AssertionError: it did not.
         """
-        done = subprocess.run(
-            [self.binary, *arguments],
-            cwd=self.directory,
-            env={**self.environment, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            stdin=subprocess.DEVNULL,
-        )
-        ran = Ran(done.returncode, done.stdout, done.stderr)
+        process = self.start(*arguments, environment=environment)
+        try:
+            stdout, stderr = process.communicate(timeout=_PATIENCE)
+        finally:
+            process.kill()
+        ran = Ran(process.returncode, stdout, stderr)
         assert not ok or ran.code == 0, (
             f"terraform {' '.join(arguments)} ended with {ran.code}\n{ran.stdout}\n{ran.stderr}"
         )
         return ran
+
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start it, to be interrupted or killed."""
+        return subprocess.Popen(
+            [self.binary, *arguments],
+            cwd=self.directory,
+            env={**self.environment, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
 
     def write(self, files: Mapping[str, str] | str) -> None:
         """Write configuration: a text is `main.tf`."""

@@ -11,7 +11,7 @@ from tests.simulators.azurerm.schema import Type, conform, zero
 
 def managed_id(cloud: Cloud, type_: Type, told: str) -> str:
     """Resource Manager's id of what Terraform knows by another (a secret is known by its address)."""
-    if type_.name not in _ADDRESSED:
+    if type_.name not in ADDRESSED:
         return told
     with cloud.lock:
         for resource in cloud.of_type(type_.name):
@@ -20,7 +20,7 @@ def managed_id(cloud: Cloud, type_: Type, told: str) -> str:
     return told
 
 
-_ADDRESSED = {"azurerm_key_vault_secret", "azurerm_key_vault_key", "azurerm_key_vault_certificate"}
+ADDRESSED = {"azurerm_key_vault_secret", "azurerm_key_vault_key", "azurerm_key_vault_certificate"}
 
 
 def reflected(cloud: Cloud, resource: Resource) -> dict[str, Any]:
@@ -72,6 +72,17 @@ def _security_group(cloud: Cloud, group: Resource) -> dict[str, Any]:
     return {"security_rule": own + [{name: rule.values[name] for name in shown} for rule in rules]}
 
 
+def _zone(cloud: Cloud, zone: Resource) -> dict[str, Any]:
+    own = sum(child.type == "azurerm_private_dns_a_record" for child in cloud.below(zone.id))
+    written = sum(
+        len(config["record_sets"])
+        for endpoint in cloud.of_type("azurerm_private_endpoint")
+        for config in endpoint.values.get("private_dns_zone_configs") or []
+        if config["private_dns_zone_id"].lower() == zone.id.lower()
+    )
+    return {"number_of_record_sets": 1 + own + written}
+
+
 def _route_table(cloud: Cloud, table: Resource) -> dict[str, Any]:
     routes = [child for child in cloud.below(table.id) if child.type == "azurerm_route"]
     subnets = [
@@ -88,6 +99,7 @@ def _route_table(cloud: Cloud, table: Resource) -> dict[str, Any]:
 
 _REFLECTIONS: dict[str, Callable[[Cloud, Resource], dict[str, Any]]] = {
     "azurerm_network_security_group": _security_group,
+    "azurerm_private_dns_zone": _zone,
     "azurerm_route_table": _route_table,
     "azurerm_subnet": _subnet,
     "azurerm_virtual_network": _network,

@@ -3,33 +3,17 @@
 Each asks the cloud first whether this is to fail or to take long, then the rules of Azure, and writes a line of the journal.
 """
 
-import threading
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulators.azurerm import arguments, computed, ids, lookups, roles, rules
 from tests.simulators.azurerm.cloud import Cloud, Fault, Resource
 from tests.simulators.azurerm.refusals import Refusal, named
+from tests.simulators.azurerm.rules.attempt import Attempt, Session
 from tests.simulators.azurerm.schema import Type, conform
-
-
-@dataclass(slots=True)
-class Session:
-    """One configured provider: a subscription, who asks, and the features that were set."""
-
-    cloud: Cloud
-    client: str
-    """The object id of who is signed in."""
-    features: dict[str, Any] = field(default_factory=dict)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def feature(self, block: str, name: str, default: bool) -> bool:
-        """A switch of the provider's `features` block."""
-        told = self.features.get(block) or []
-        value = told[0].get(name) if told else None
-        return default if value is None else bool(value)
+from tests.simulators.azurerm.wire import UNKNOWN, settled
 
 
 class Failed(Exception):
@@ -48,9 +32,11 @@ def create(session: Session, type_: Type, planned: dict[str, Any]) -> dict[str, 
 
     def make() -> dict[str, Any]:
         with cloud.lock:
-            rules.before_creation(session, type_, resource_id, planned)
+            attempt = Attempt(session, type_.name, resource_id, settled(planned))
+            rules.before_creation(attempt)
             values = computed.complete(cloud, type_, resource_id, planned, cloud.generation(resource_id))
             cloud.add(type_.name, resource_id, values)
+            rules.after_creation(attempt)
             return values
 
     return _carried_out(session, "create", type_, resource_id, make)
@@ -66,8 +52,9 @@ def update(session: Session, type_: Type, prior: dict[str, Any], planned: dict[s
             known = cloud.find(type_.name, resource_id)
             if known is None:
                 raise named("ResourceNotFound")
-            rules.before_change(session, type_, resource_id, planned, prior)
-            values = computed.complete(cloud, type_, resource_id, planned, known.generation)
+            rules.before_change(Attempt(session, type_.name, resource_id, settled(planned), known.values))
+            fresh = dict.fromkeys(computed.changed_with(type_.name, known.values, planned), UNKNOWN)
+            values = computed.complete(cloud, type_, resource_id, {**planned, **fresh}, known.generation)
             cloud.add(type_.name, resource_id, values)
             return values
 
@@ -99,7 +86,10 @@ def read(session: Session, type_: Type, current: dict[str, Any]) -> dict[str, An
     def look() -> dict[str, Any]:
         with cloud.lock:
             resource = cloud.find(type_.name, resource_id)
-            return lookups.reflected(cloud, resource) if resource is not None else {}
+            if resource is None:
+                return {}
+            rules.before_reading(session, resource)
+            return lookups.reflected(cloud, resource)
 
     found = _carried_out(session, "read", type_, resource_id, look, current)
     if not found:
@@ -113,8 +103,8 @@ def read(session: Session, type_: Type, current: dict[str, Any]) -> dict[str, An
 
 def imported(session: Session, type_: Type, resource_id: str) -> dict[str, Any]:
     """The state to start from, of a resource that exists or does not: the read that follows tells."""
-    parsed = ids.NAMINGS[type_.name].parse(resource_id)
-    if parsed is None:
+    addressed = type_.name in lookups.ADDRESSED and resource_id.startswith("https://")
+    if not addressed and ids.NAMINGS[type_.name].parse(resource_id) is None:
         raise Failed(_unparsable(type_, resource_id))
     return conform(type_.block, {"id": resource_id})
 
@@ -193,30 +183,46 @@ def _carried_out(
         Failed: Azure said no, Terraform was told to stop, or a fault struck.
     """
     cloud = session.cloud
+    entry = cloud.begin(operation, type_.name, resource_id)
     fault = cloud.strike(operation, type_.name, resource_id)
     done: dict[str, Any] = {}
     try:
+        if fault is not None and not _waits_out(session, fault):
+            # Terraform goes; Azure goes on, and Terraform will not know.
+            done = act()
+            raise named("ContextCanceled")
         if fault is not None and not fault.after:
-            _suffer(session, fault)
+            _goes_wrong(fault)
         done = act()
         if fault is not None and fault.after:
-            _suffer(session, fault)
+            _goes_wrong(fault)
     except Refusal as refusal:
-        cloud.record(operation, type_.name, resource_id, refusal.code or "refused")
-        facts = rules.facts(session, type_, resource_id, done or prior or {})
-        told = (
-            fault.text
-            if fault is not None and fault.text
-            else refusal.told(operation, type_.name, resource_id, **facts)
-        )
-        raise Failed(told, done or None) from None
-    cloud.record(operation, type_.name, resource_id)
+        cloud.end(entry, refusal.code or "refused")
+        facts = rules.facts(session, type_.name, resource_id, done or prior or {})
+        text = fault.text if fault is not None else ""
+        left = done if refusal.code != _CANCELED or session.features.get(_PERSISTING) else None
+        raise Failed(text or refusal.told(operation, type_.name, resource_id, **facts), left or None) from None
+    cloud.end(entry)
     return done
 
 
-def _suffer(session: Session, fault: Fault) -> None:
-    if fault.delay and session.stopped.wait(fault.delay):
-        raise named("ContextCanceled")
+_CANCELED = "Canceled"
+_PERSISTING = "persist_id_on_create_before_polling_for_completion"
+_PATIENCE = 600.0
+
+
+def _waits_out(session: Session, fault: Fault) -> bool:
+    """Take as long as the fault says. False: Terraform was told to stop meanwhile."""
+    deadline = time.monotonic() + (_PATIENCE if fault.hold else fault.delay)
+    while not session.stopped.is_set() and not (fault.hold and fault.lifted.is_set()):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return True
+        session.stopped.wait(min(left, 0.02))
+    return not session.stopped.is_set()
+
+
+def _goes_wrong(fault: Fault) -> None:
     if fault.refusal is not None:
         raise fault.refusal
     if fault.text:

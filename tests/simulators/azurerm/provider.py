@@ -13,6 +13,8 @@ import grpc
 
 from tests.simulators.azurerm import checks, operations, planning, protocol, schema, wire
 from tests.simulators.azurerm.cloud import Azure
+from tests.simulators.azurerm.rules import registration
+from tests.simulators.azurerm.rules.attempt import Session
 
 _REMEMBERED_CONNECTIONS = 4096
 _WORKERS = 32
@@ -25,7 +27,7 @@ class Provider:
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
         self._schema = schema.load()
-        self._sessions: OrderedDict[str, operations.Session] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
     def serve(self, address: str = "127.0.0.1:0") -> tuple[grpc.Server, int]:
@@ -91,8 +93,11 @@ class Provider:
             return {"diagnostics": [_error((), f"building account: {text}")]}
         features = (config.get("features") or [{}])[0]
         client = environment.get("ARM_CLIENT_OBJECT_ID") or cloud.digest("client")
+        session = Session(cloud, client, features)
+        listed = config.get("resource_providers_to_register") or []
+        registration.register_for(session, config.get("resource_provider_registrations"), listed)
         with self._lock:
-            self._sessions[peer] = operations.Session(cloud, client, features)
+            self._sessions[peer] = session
             while len(self._sessions) > _REMEMBERED_CONNECTIONS:
                 self._sessions.popitem(last=False)
         return {}
@@ -168,7 +173,7 @@ class Provider:
             session.stopped.set()
         return {}
 
-    def _session(self, peer: str) -> operations.Session:
+    def _session(self, peer: str) -> Session:
         with self._lock:
             return self._sessions[peer]
 

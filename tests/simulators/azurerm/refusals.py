@@ -41,11 +41,12 @@ class Refusal(Exception):
     def told(self, operation: str, type_name: str, resource_id: str, **facts: Any) -> str:
         """The provider's sentence about it, for an operation (`create`, `update`, `delete`, `read`, `read_data`)."""
         what = ids.describe(type_name, resource_id)
-        facts = {"id": resource_id, "name": resource_id.rsplit("/", 1)[-1], "what": what, **facts, **self.facts}
-        facts["doing"], facts["method"] = _VERBS[operation], _METHODS.get(operation, "Get")
+        facts = {"id": resource_id, "name": resource_id.rsplit("/", 1)[-1], "what": what, **_EXAMPLES, **facts}
+        facts["verb"], facts["method"] = _VERBS[operation], _METHODS.get(operation, "Get")
         facts["arm_type"] = _arm_type(resource_id)
         facts["action"] = f"{facts['arm_type']}/{_ACTIONS[operation]}"
         facts["provider"] = facts["arm_type"].split("/")[0]
+        facts |= self.facts
         if self.sentence:
             return _filled(self.sentence, facts)
         message = _filled(self.message, facts)
@@ -61,6 +62,17 @@ class Refusal(Exception):
         return (
             f"{start}{doing}unexpected status {self.status} ({self.status} {phrase}) with error: {self.code}: {message}"
         )
+
+
+# What a refusal names that a test asked for by its name alone.
+_EXAMPLES = {
+    "doing": "delete",
+    "left": 40,
+    "limit": 100,
+    "quota": "Tokens Per Minute (thousands) - gpt-4o",
+    "used": 60,
+    "wanted": 100,
+}
 
 
 def _arm_type(resource_id: str) -> str:

@@ -47,10 +47,10 @@ def _extension(value: Any) -> msgpack.ExtType:
     raise TypeError(f"{type(value).__name__} is no value of Terraform's")
 
 
-def known(value: Any) -> bool:
-    """Whether nothing in it is unknown."""
+def settled(value: Any) -> Any:
+    """The same without what is not known: null stands there."""
     if isinstance(value, dict):
-        return all(known(item) for item in value.values())
+        return {name: settled(item) for name, item in value.items()}
     if isinstance(value, list):
-        return all(known(item) for item in value)
-    return value is not UNKNOWN
+        return [settled(item) for item in value]
+    return None if value is UNKNOWN else value
