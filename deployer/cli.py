@@ -16,6 +16,7 @@ from core.termination import end_when_told
 from deployer.errors import FAILED, USAGE, CommandError, print_error
 
 _COMMANDS = (
+    "init",
     "tenants",
     "local",
     "migrate",

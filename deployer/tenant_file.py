@@ -1,21 +1,21 @@
 """Reading a tenant file: every error with its line, the field, the value and what is allowed."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from core.seed.document import Fields, Finding, Items, Node, Place, parse_document, plain, read_document
 from deployer.forms import shown
 from deployer.tenant import Tenant
-from deployer.tenant.part import Part
+from deployer.tenant.part import VALUES_ALONE
 from deployer.tenant.rules import broken_rules
+from deployer.tenant.words import in_words
 
 
 class TenantError(ValueError):
@@ -36,7 +36,9 @@ class TenantFile:
     @property
     def seed_path(self) -> Path | None:
         """The seed file, where there is one."""
-        return self.path.parent / PurePosixPath(self.tenant.seed) if self.tenant.seed is not None else None
+        if self.tenant.seed is None:
+            return None
+        return Path(os.path.normpath(self.path.parent / PurePosixPath(self.tenant.seed)))
 
 
 def load_tenant_file(path: Path) -> TenantFile:
@@ -87,7 +89,7 @@ def _tenant(path: Path, root: Node | None, findings: list[Finding]) -> Tenant:
     try:
         tenant = Tenant.model_validate(data)
     except ValidationError as error:
-        wrong = [(each["loc"], _words(each)) for each in error.errors(include_url=False)]
+        wrong = [(each["loc"], in_words(each)) for each in error.errors(include_url=False)]
         raise TenantError(_findings(path, root, [*wrong, *_rules_of_the_rest(data)])) from None
     if missing := _missing_seed(path, tenant):
         raise TenantError(_findings(path, root, [(("seed",), missing)]))
@@ -102,7 +104,7 @@ def _missing_seed(path: Path, tenant: Tenant) -> str | None:
 
 
 def _rules_of_the_rest(data: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """What the fields that are right by themselves ask of one another, where others are wrong."""
+    """What the fields ask of one another whose values are right, where something is wrong elsewhere."""
     known: dict[str, Any] = {}
     for name, field in Tenant.model_fields.items():
         if name not in data:
@@ -110,7 +112,7 @@ def _rules_of_the_rest(data: Mapping[str, Any]) -> Iterator[tuple[tuple[int | st
                 known[name] = field.get_default(call_default_factory=True)
             continue
         try:
-            known[name] = _adapter(name).validate_python(data[name])
+            known[name] = _adapter(name).validate_python(data[name], context=VALUES_ALONE)
         except ValidationError:
             continue
     partial = Tenant.model_construct(**known)
@@ -152,74 +154,3 @@ def _place(node: Node, path: tuple[int | str, ...]) -> Place:
         else:
             break
     return place
-
-
-_TYPES = {
-    "string_type": "no text; write it in quotes",
-    "int_type": "no whole number",
-    "int_from_float": "no whole number",
-    "bool_type": "neither true nor false",
-    "tuple_type": "no list",
-    "dict_type": "no mapping of settings",
-    "model_type": "no mapping of settings",
-}
-
-
-def _words(error: Any) -> str:
-    """One of pydantic's errors in ours: the value, and what is allowed."""
-    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "missing":
-        return "must be given"
-    if kind == "extra_forbidden":
-        return f"there is no such setting{_meant(error['loc'])}"
-    if kind == "literal_error":
-        return f"{_value(value)} is not allowed; allowed: {_listed(context['expected'])}"
-    if kind in _TYPES:
-        return f"{_value(value)} is {_TYPES[kind]}"
-    if kind in ("greater_than_equal", "less_than_equal"):
-        least = kind == "greater_than_equal"
-        return (
-            f"{shown(value)} is not allowed; the {'least' if least else 'most'} is {context['ge' if least else 'le']}"
-        )
-    if kind in ("string_too_short", "string_too_long"):
-        bound = (
-            f"{context['min_length']} at least" if kind == "string_too_short" else f"{context['max_length']} at most"
-        )
-        return f"{shown(value)} has {len(value)} characters; allowed: {bound}"
-    message = error["msg"]
-    return str(message if kind == "rule" else f"{message[0].lower()}{message[1:]}")
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "an empty value"
-    if isinstance(value, dict):
-        return "a mapping of settings"
-    if isinstance(value, tuple):
-        return "a list"
-    return shown(value) if isinstance(value, str | int | Decimal) else "this"
-
-
-def _listed(expected: str) -> str:
-    """pydantic's `'a', 'b' or 'c'` as `a, b, c`."""
-    return expected.replace("' or '", "', '").replace(" or ", ", ").replace("'", "")
-
-
-def _meant(path: tuple[int | str, ...]) -> str:
-    """What may stand there, where a setting is misspelt or out of place."""
-    part: type[Part] | None = Tenant
-    for step in path[:-1]:
-        if isinstance(step, str) and part is not None and step in part.model_fields:
-            part = _part_of(part.model_fields[step].annotation)
-    if part is None:
-        return ""
-    near = get_close_matches(str(path[-1]), part.model_fields, 1, 0.7)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(part.model_fields)}"
-
-
-def _part_of(annotation: Any) -> type[Part] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return annotation
-    return next((found for each in get_args(annotation) if (found := _part_of(each)) is not None), None)

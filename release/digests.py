@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from deployer.tenant import Images
+from deployer.tenant.workload import Images
 from release.locks import IMAGES
 from release.output import deliver
 from release.tag import version

@@ -51,8 +51,10 @@ class Tenant(Part):
     region: Region = Field(description="The region that it is installed into.")
     zone_redundant: bool = Field(True, description="Spread over zones all that can be; changing it replaces them.")
     prefix: Prefix = Field("aduana", description="Every resource's name begins with it.")
-    tags: dict[TagName, TagValue] = Field(default_factory=dict, max_length=45, description="Of every resource.")
-    resource_group: ResourceGroup | None = Field(None, description="Left out: `<prefix>-<name>-<region>`.")
+    tags: dict[TagName, TagValue] = Field(default_factory=dict, max_length=45, description="Tags of every resource.")
+    resource_group: ResourceGroup | None = Field(
+        None, description="What it is all installed into. Left out: `<prefix>-<name>-<region>`."
+    )
     network: Network = Network()
     private_dns: PrivateDns = PrivateDns()
     ingress: Ingress = Ingress()
@@ -69,7 +71,7 @@ class Tenant(Part):
     seed: SeedPath | None = Field(
         None, description="The seed file of the first configuration, by its path from this file."
     )
-    billing_currency: Currency = Field("USD", description="Of the cost estimate.")
+    billing_currency: Currency = Field("USD", description="The currency of the cost estimate.")
     deletion_protection: bool = Field(
         True, description="Locks on what holds data; `aduana destroy` says how to lift it."
     )

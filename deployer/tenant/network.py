@@ -27,16 +27,16 @@ class ExistingSubnets(Part):
 
     vnet_id: VnetId = Field(description="The network that they all lie in.")
     apps_subnet_id: SubnetId = Field(description="/27 or larger, delegated to Microsoft.App/environments.")
-    apps_range: Range = Field(description="Its range, as it is in Azure.")
+    apps_range: Range = Field(description="Its range, as it is in Azure.", examples=["10.4.0.0/26"])
     endpoints_subnet_id: SubnetId = Field(description="For the private endpoints; /28 or larger.")
-    endpoints_range: Range = Field(description="Its range, as it is in Azure.")
+    endpoints_range: Range = Field(description="Its range, as it is in Azure.", examples=["10.4.0.64/27"])
     postgres_subnet_id: SubnetId | None = Field(
         None,
         description="For `postgres.connectivity: injected`; delegated to Microsoft.DBforPostgreSQL/flexibleServers.",
     )
-    postgres_range: Range | None = Field(None, description="Its range, as it is in Azure.")
+    postgres_range: Range | None = Field(None, description="Its range, as it is in Azure.", examples=["10.4.0.96/28"])
     gateway_subnet_id: SubnetId | None = Field(None, description="For Application Gateway; /26 or larger.")
-    gateway_range: Range | None = Field(None, description="Its range, as it is in Azure.")
+    gateway_range: Range | None = Field(None, description="Its range, as it is in Azure.", examples=["10.4.0.128/26"])
 
     def broken(self) -> Iterator[Broken]:
         seen: dict[str, str] = {}
@@ -64,6 +64,7 @@ class Network(Part):
     address_space: Range | None = Field(
         None,
         description="Of a new network: private, /16 to /24. Left out: 10.80.0.0/22. The subnets are derived from it.",
+        examples=["10.80.0.0/22"],
     )
     subnets: dict[SubnetName, Range] = Field(
         default_factory=dict, description="Where a derived range does not suit. Each lies in `address_space`."
@@ -149,7 +150,9 @@ class Ingress(Part):
         "internal", description="internal: from the network and what is peered with it; external: from the internet."
     )
     domain: HostName | None = Field(None, description="The proxy's own name. Left out: the name that Azure gives it.")
-    admin_domain: HostName | None = Field(None, description="The dashboard's; the certificate serves both.")
+    admin_domain: HostName | None = Field(
+        None, description="The dashboard's; the certificate serves both.", examples=["llm-admin.contoso.com"]
+    )
     certificate: Certificate | None = Field(None, description="For `domain`; Front Door makes its own without one.")
     front: Literal["none", "front_door", "application_gateway"] = Field(
         "none", description="What stands before the proxy, with a web application firewall."
@@ -173,7 +176,7 @@ class Ingress(Part):
                 ("front",),
                 "front_door serves the internet: say `visibility: external`, or choose application_gateway",
             )
-        if self.front == "none" and "waf" in self.model_fields_set:
+        if self.front == "none" and self.waf != Waf():
             yield Broken(("waf",), "belongs to `front: front_door` or application_gateway; front is none")
 
 
@@ -187,5 +190,5 @@ class Egress(Part):
     firewall_sku: Literal["Basic", "Standard", "Premium"] = Field("Standard", description="Of mode firewall.")
 
     def broken(self) -> Iterator[Broken]:
-        if self.mode != "firewall" and "firewall_sku" in self.model_fields_set:
+        if self.mode != "firewall" and self.firewall_sku != "Standard":
             yield Broken(("firewall_sku",), f"belongs to `mode: firewall`; mode is {self.mode}")

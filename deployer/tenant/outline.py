@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from deployer.forms import Form
 from deployer.tenant import Tenant
-from deployer.tenant.part import Part
+from deployer.tenant.part import Part, part_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _settings(part: type[Part], default: Part | None) -> tuple[Setting, ...]:
 def _setting(name: str, info: FieldInfo, above: Part | None) -> Setting:
     default = getattr(above, name) if above is not None else info.get_default(call_default_factory=True)
     default = None if default is PydanticUndefined else default
-    part = _part(info.annotation)
+    part = part_in(info.annotation)
     optional = NoneType in _alternatives(info.annotation)
     kind: Literal["value", "section", "optional", "items"] = "value"
     if part is not None:
@@ -72,12 +72,6 @@ def _setting(name: str, info: FieldInfo, above: Part | None) -> Setting:
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-
-
-def _part(annotation: Any) -> type[Part] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return annotation
-    return next((part for each in get_args(annotation) if (part := _part(each)) is not None), None)
 
 
 def _literals(info: FieldInfo) -> tuple[Any, ...]:

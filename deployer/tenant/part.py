@@ -3,9 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 
@@ -15,6 +23,10 @@ class Broken:
 
     path: tuple[str | int, ...]
     message: str
+
+
+VALUES_ALONE = "values alone"
+"""The validation context in which a part is taken though its rules do not hold."""
 
 
 class Part(BaseModel):
@@ -34,7 +46,9 @@ class Part(BaseModel):
         return {} if data is None else data
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
+    def _holds_together(self, info: ValidationInfo) -> Self:
+        if info.context == VALUES_ALONE:
+            return self
         if broken := list(self.broken()):
             raise as_validation_error(type(self).__name__, broken)
         return self
@@ -72,3 +86,10 @@ class NumberOrText:
             numbers = (float(each) for each in allowed["enum"])
             allowed["enum"] = [*allowed["enum"], *(int(each) if each.is_integer() else each for each in numbers)]
         return allowed
+
+
+def part_in(annotation: Any) -> type[Part] | None:
+    """The part that a field's type holds: itself, optional, or in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := part_in(each)) is not None), None)

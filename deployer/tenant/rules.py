@@ -91,7 +91,7 @@ def _existing_network(tenant: "Tenant") -> Iterator[Broken]:
 
 
 def _zones_in_use(tenant: "Tenant") -> Iterator[Broken]:
-    if tenant.private_dns.mode != "existing":
+    if tenant.private_dns.mode != "existing" or not tenant.private_dns.zones:
         return
     for zone in tenant.zones_in_use():
         if zone not in tenant.private_dns.zones:

@@ -24,7 +24,7 @@ class Redis(Part):
 
 
 class Postgres(Part):
-    """The flexible server."""
+    """The PostgreSQL flexible server."""
 
     version: Annotated[Literal["16", "17", "18"], NumberOrText()] = Field("17", description="The major version.")
     sku: PostgresSku = Field(
@@ -113,9 +113,9 @@ class OpenAiAccount(Part):
 
 
 class OpenAi(Part):
-    """The accounts; none: the seed's upstreams are elsewhere."""
+    """Azure OpenAI; without an account the seed's upstreams are elsewhere."""
 
-    accounts: tuple[OpenAiAccount, ...] = Field((), description="In any number of regions.")
+    accounts: tuple[OpenAiAccount, ...] = Field((), description="Any number, in any regions.")
 
     def broken(self) -> Iterator[Broken]:
         yield from _twice("accounts", [each.name for each in self.accounts], "account")
@@ -144,12 +144,16 @@ class Logs(Part):
     workspace_id: WorkspaceId | None = Field(None, description="Of an existing workspace; left out: one is made.")
     retention_days: int = Field(90, description="Of a workspace made here.", ge=30, le=730)
     daily_quota_gb: int | None = Field(
-        None, description="Of a workspace made here; what comes beyond it in a day is lost.", ge=1, le=4000
+        None,
+        description="Of a workspace made here; what comes beyond it in a day is lost.",
+        ge=1,
+        le=4000,
+        examples=[10],
     )
 
     def broken(self) -> Iterator[Broken]:
         for name in ("retention_days", "daily_quota_gb"):
-            if self.workspace_id is not None and name in self.model_fields_set:
+            if self.workspace_id is not None and getattr(self, name) != type(self).model_fields[name].default:
                 yield Broken((name,), "belongs to a workspace made here; an existing one's is set by its owner")
 
 

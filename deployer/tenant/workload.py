@@ -55,7 +55,7 @@ class ProxyScale(RequestScale):
 
 
 class Replicas(Part):
-    """Of each service."""
+    """How many of each service run."""
 
     proxy: ProxyScale = Field(ProxyScale(), description="What every call goes through.")
     writer: Scale = Field(Scale(), description="What writes the ledger; one at least.")
