@@ -42,6 +42,7 @@ ENDPOINTS = (
     "realtime",
     "skills",
     "decisions",
+    "agents",
     "content_provenance_checks",
 )
 """What `allowed_endpoints` may name: the endpoints that this version serves."""

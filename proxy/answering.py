@@ -188,6 +188,8 @@ class Answerer:
         rest = b""
         self._keep_alive.add(caller)
         try:
+            if endpoint.always_streams:  # its reader may wait for the head before it says what there is to be told of
+                await caller.comment()
             while piece := await response.receive():
                 passed = meter.pass_on(piece)
                 if passed:

@@ -228,8 +228,10 @@ class CallEndpoint:
             if endpoint.lists is not None:
                 await gateway.lists.answer(endpoint, caller, call, routes, query, answer, own_headers, outcome)
             else:
-                if endpoint.ends and endpoint.scope in _WORKS_ON:
-                    await gateway.accounting.before_removal(endpoint.filled(path))
+                if endpoint.scope in _WORKS_ON and (endpoint.ends or endpoint.updates):
+                    await gateway.accounting.before_change(endpoint.filled(path))
+                if endpoint.resumes and outcome.making is not None:
+                    await outcome.making.resume(candidates[0].upstream)
                 deadline = None if head.patience is None else started + head.patience
                 outbound = Outbound(endpoint, body, head.lines(), streamed, creates, path, query, deadline)
                 await gateway.forwarder.forward(outbound, admission.candidates, answer, own_headers, outcome)
@@ -253,7 +255,7 @@ class CallEndpoint:
 
 
 # Scopes whose objects may have used what is not accounted for yet.
-_WORKS_ON = frozenset({"responses", "assistants", "evals", "videos"})
+_WORKS_ON = frozenset({"responses", "assistants", "evals", "videos", "agents"})
 _NO_PATH: Mapping[str, str] = {}
 
 

@@ -108,7 +108,7 @@ def _tools(body: JsonBody) -> list[str]:
     """The tools that a body brings, wherever. What was read is what is sent on: of a key that stands twice, an upstream could
     read the other one."""
     kinds = tool_types(body)
-    for name in ("tools", "data_sources", "input", "data_source"):
+    for name in ("tools", "data_sources", "input", "data_source", "agent"):
         raw = body.fields.get(name)
         if raw is None or not (name != "input" or b'"tools"' in bytes(raw) or b"\\u00" in bytes(raw)):
             continue

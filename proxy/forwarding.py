@@ -197,7 +197,8 @@ class Forwarder:
             candidate.origin,
             method=b"GET",
             target=target,
-            lines=_OWN + credential.lines,
+            lines=(_OWN if candidate.beta is None else _OWN + b"openai-beta: %b\r\n" % candidate.beta)
+            + credential.lines,
             first_byte_timeout=candidate.timeouts.first_byte,
             answer_timeout=candidate.timeouts.answer,
             idle_timeout=candidate.timeouts.idle,

@@ -33,6 +33,7 @@ _LARGEST = 4 * 1024 * 1024  # bytes of one object
 # How far a list that is filtered looks on for more.
 _MOST_PAGES = 10
 
+_BY_VALUE = frozenset({"after", "before", "purpose", "model", "agent_id"})
 _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -47,12 +48,16 @@ class _Asked(msgspec.Struct):
     ascending: bool = False
     purpose: str | None = None
     model: str | None = None
+    agent_id: str | None = None
     metadata: dict[str, str] = {}
 
     def wants(self, found: dict[str, Any]) -> bool:
         if self.purpose is not None and found.get("purpose") != self.purpose:
             return False
         if self.model is not None and found.get("model") != self.model:
+            return False
+        agent = found.get("agent")
+        if self.agent_id is not None and not (isinstance(agent, dict) and agent.get("id") == self.agent_id):
             return False
         metadata = found.get("metadata") or {}
         return all(metadata.get(name) == value for name, value in self.metadata.items())
@@ -172,7 +177,7 @@ def _read(query: bytes) -> _Asked:
             if value not in ("asc", "desc"):
                 raise Refusal(400, "invalid_order", "'order' must be asc or desc.", param="order")
             asked.ascending = value == "asc"
-        elif (name in ("after", "before") and value) or (name in ("purpose", "model") and value):
+        elif name in _BY_VALUE and value:
             setattr(asked, name, value)
         elif name.startswith("metadata[") and name.endswith("]"):
             asked.metadata[name[9:-1]] = value

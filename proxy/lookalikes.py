@@ -10,12 +10,14 @@ from proxy.errors import Refusal
 
 ACTED_ON = frozenset(
     {
+        "agent",
         "background",
         "best_of",
         "data_source",
         "data_source_config",
         "data_sources",
         "endpoint",
+        "environment",
         "functions",
         "input",
         "instructions",
@@ -25,6 +27,7 @@ ACTED_ON = frozenset(
         "max_tokens",
         "metadata",
         "model",
+        "multi_agent",
         "n",
         "prompt_cache_key",
         "purpose",

@@ -129,10 +129,28 @@ class Making:
                 parsed = _decode(data)
             except UNREADABLE:
                 continue
-            answer = parsed.get("response", parsed) if isinstance(parsed, dict) else None
+            answer = parsed.get(self._told_in, parsed) if isinstance(parsed, dict) else None
             if isinstance(answer, dict) and isinstance(answer.get("id"), str):
                 await self._claim(self._found(answer), upstream)
                 self._told_id = True
+
+    async def resume(self, upstream: str) -> None:
+        """What the path names may work on from here: its usage is to be asked for again, though nobody hears how the call
+        ends. Raises `Refusal`."""
+        kind = self._endpoint.kinds[-1]
+        path = RETRIEVED[kind].filled(self._path)
+        model = self._call.requested_model or None
+        try:
+            await self._objects.claim(
+                self._call, [NewObject(self._path[kind], kind, upstream, model, deferred_path=path)]
+            )
+        except OwnersUnavailable as error:
+            raise owners_unavailable(error.retry_after) from None
+
+    @property
+    def _told_in(self) -> str:
+        """The field of a stream's events that holds the object."""
+        return "session" if self._endpoint.scope == "agents" else "response"
 
     @property
     def _kind(self) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from core.snapshot import Caller
+from proxy import agents
 from proxy.addressing import Named, find_named
 from proxy.batch_files import endpoint_of, models_of
 from proxy.bodies import NO_BODY, Body, JsonBody
@@ -59,8 +60,15 @@ async def open_call(
     body = await _read(gateway, routes, caller, endpoint, scope, receive, head, now)
     named = await _named(gateway, routes, caller, endpoint, path, body)
     model = _model(endpoint, path, body)
-    streamed = endpoint.streams and _streamed(body, query)
+    streamed = endpoint.always_streams or (endpoint.streams and _streamed(body, query))
+    if endpoint.model is ModelAt.AGENT:
+        _check_meaning(endpoint, caller, body, named)
+        chosen = agents.choose(routes, caller, endpoint, body, named, now)
+        if chosen is not None:
+            return Opened(body, chosen.model, chosen.route, chosen.candidates, streamed, query)
     if model is not None:
+        if endpoint.scope == "agents":
+            _check_meaning(endpoint, caller, body, named)
         route, candidates = routes.route(caller, model, endpoint, now, upstream=named.upstream)
         if endpoint.settles and named.upstream is None:
             home = routes.home(caller)
@@ -103,6 +111,8 @@ def _check_meaning(endpoint: Endpoint, caller: Caller, body: Body, named: Named)
         raise Refusal(400, "invalid_form", "A batch's input file is uploaded as a form (multipart/form-data).")
     if endpoint.scope == "evals":
         _check_sources(body)
+    if endpoint.scope == "agents":
+        agents.check_agents(caller, body)
     if endpoint.name == "uploads.create" and body.details().get("purpose") == "batch":
         raise Refusal(
             400,

@@ -33,7 +33,10 @@ SELECT id, kind, stream, record, upstream, path, now() + %(first_look)s * interv
 FROM unnest(%(id)s::text[], %(kind)s::text[], %(stream)s::text[], %(record)s::bytea[], %(upstream)s::text[],
             %(path)s::text[]) AS new (id, kind, stream, record, upstream, path)
 ORDER BY id
-ON CONFLICT (object_id) DO NOTHING
+ON CONFLICT (object_id) DO UPDATE
+  SET record = EXCLUDED.record, due_at = EXCLUDED.due_at, attempts = deferred_usage.attempts + 1, claimed_until = NULL,
+      ended_at = NULL, problem = NULL
+  WHERE deferred_usage.kind = 'agent_session'  -- it works on: whoever looks at it now must not end it
 """
 _REMOVE = """
 UPDATE objects o SET removed_at = gone.at

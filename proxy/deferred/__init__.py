@@ -18,6 +18,7 @@ class Due:
     call: Call  # that made it
     upstream: str
     path: str  # where its state is asked for, below the upstream's surface
+    attempt: int = 0  # which time it is that somebody looks; what was made to work again since has a later one
 
     @property
     def made_at(self) -> float:
@@ -36,5 +37,6 @@ KINDS = {
     "eval_run": EventKind.RUN,
     "response": EventKind.RESPONSE,
     "video": EventKind.VIDEO,
+    "agent_session": EventKind.RUN,  # its turns
 }
 """The kinds of events, by those of objects."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, time
 
 import psycopg
@@ -19,6 +19,7 @@ from proxy.deferred.schedule import pause
 from proxy.deferred.shares import Share, Shares, events_of
 from proxy.deferred.sold import sold_as
 from proxy.deferred.table import Figures
+from proxy.deferred.turns import Looked, Turns
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerError, LedgerLog
 from proxy.metering.deferred import usage_of_object
@@ -30,7 +31,7 @@ _log = logging.getLogger("aduana.deferred")
 _AT_ONCE = 8  # objects
 _IDLE = 1.0  # seconds between two questions for what is due
 _COUNT_EVERY = 15.0
-_BEFORE_REMOVAL = 10.0  # seconds that a deletion waits
+_BEFORE_CHANGE = 10.0  # seconds that a deletion waits
 _LATE = 300.0  # seconds after which what is due is overdue
 _DELETED = "the provider has it no more (404): what it used is not known"
 
@@ -52,6 +53,7 @@ class Accounting:
         self._ledger = ledger
         self._forwarder = forwarder
         self._batches = Batches(forwarder, objects)
+        self._turns = Turns(forwarder)
         self._routes = routes
         self._lease = lease
         self._store: Store | None = None
@@ -77,19 +79,19 @@ class Accounting:
             await asyncio.gather(*tasks, return_exceptions=True)
             await store.close()
 
-    async def before_removal(self, path: str) -> None:
-        """What is at a path is about to be deleted at its provider: what it used is asked for while it is there."""
+    async def before_change(self, path: str) -> None:
+        """What is at a path is about to be deleted or changed at its provider: what it used is asked for while it is there."""
         store, routes = self._store, self._routes()
         if store is None or routes is None:
             return
         try:
-            async with asyncio.timeout(_BEFORE_REMOVAL):
+            async with asyncio.timeout(_BEFORE_CHANGE):
                 async with store.transaction(wait=2.0) as connection:
                     found = await table.claim_at(connection, path, self._lease)
                 for due in found:
                     await self._account(store, routes, due)
-        except Exception as error:  # a deletion does not fail for it
-            _log.warning("%s is deleted before it could be accounted for: %s", path, type(error).__name__)
+        except Exception as error:  # nothing fails for it
+            _log.warning("%s changes before it could be accounted for: %s", path, type(error).__name__)
 
     async def _once(self, store: Store) -> bool:
         """Take up what is due. Returns whether there may be more."""
@@ -123,12 +125,13 @@ class Accounting:
         """One object: ended with its events, or put off."""
         age = max(0.0, time() - due.made_at)
         problem: str | None = None
+        over = True
         try:
-            shares = await self._shares(routes, due)
-            if shares is not None:
-                await self._write(store, events_of(due, shares))
+            looked = await self._look(store, routes, due)
+            over = looked.over
+            await self._write(store, looked.events)
         except Gone:
-            shares, problem = [], _DELETED
+            problem = _DELETED
             _log.warning("%s %s: %s", due.kind, due.object_id, problem)
         except Exception as error:
             if isinstance(error, StoreUnavailable | psycopg.Error):
@@ -139,17 +142,24 @@ class Accounting:
                 problem = f"the gateway failed ({type(error).__name__}); its log says where"
                 _log.exception("%s %s could not be accounted for", due.kind, due.object_id)
             async with store.transaction() as connection:
-                await table.put_off(connection, due.object_id, pause(due.kind, age, failed=True), problem)
+                await table.put_off(connection, due, pause(due.kind, age, failed=True), problem)
             return
         async with store.transaction() as connection:
-            if shares is None:
-                await table.put_off(connection, due.object_id, pause(due.kind, age), None)
+            if over:
+                await table.end(connection, due, problem)
             else:
-                await table.end(connection, due.object_id, problem)
+                await table.put_off(connection, due, pause(due.kind, age), None)
 
-    async def _shares(self, routes: RouteTable, due: Due) -> list[Share] | None:
-        """What it used, by model; None while it goes on. Raises `Gone`, `NotAccounted`."""
+    async def _look(self, store: Store, routes: RouteTable, due: Due) -> Looked:
+        """What it used, and whether that is all. Raises `Gone`, `NotAccounted`."""
         body = await state_of(self._forwarder, routes, due)
+        if due.kind == "agent_session":
+            return await self._turns.look(routes, due, body, lambda ids: self._written(store, ids))
+        shares = await self._shares(routes, due, body)
+        return Looked(events_of(due, shares), True) if shares is not None else Looked((), False)
+
+    async def _shares(self, routes: RouteTable, due: Due, body: bytes) -> list[Share] | None:
+        """What it used, by model; None while it goes on. Raises `Gone`, `NotAccounted`."""
         found = usage_of_object(due.kind, body)
         if found is None:
             raise NotAccounted(f"upstream {due.upstream} answered what is no {due.kind}")
@@ -162,10 +172,13 @@ class Accounting:
             shares.add(named, tokens)
         return shares.all()
 
-    async def _write(self, store: Store, events: list[Settled]) -> None:
-        """Into the ledger, once: a process before this one may have done it and died before it said so."""
+    async def _written(self, store: Store, event_ids: Sequence[bytes]) -> set[bytes]:
         async with store.transaction() as connection:
-            there = await table.written(connection, [event.call.id for event in events])
+            return await table.written(connection, event_ids)
+
+    async def _write(self, store: Store, events: Sequence[Settled]) -> None:
+        """Into the ledger, once: a process before this one may have done it and died before it said so."""
+        there = await self._written(store, [event.call.id for event in events])
         for event in events:
             if event.call.id not in there:
                 await self._ledger.account(event)

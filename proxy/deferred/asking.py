@@ -26,17 +26,25 @@ class Gone(Exception):
 
 async def state_of(forwarder: Forwarder, routes: RouteTable, due: Due) -> bytes:
     """The object, as JSON. Raises `Gone`, `NotAccounted`."""
-    row = RETRIEVED[due.kind]
-    place = _place(routes, due.upstream, row)
-    target = place.path.replace(row.path.encode(), due.path.encode("ascii", "replace"))
+    return await ask(forwarder, routes, due.upstream, RETRIEVED[due.kind], due.path)
+
+
+async def ask(
+    forwarder: Forwarder, routes: RouteTable, upstream: str, row: Endpoint, path: str, query: str = ""
+) -> bytes:
+    """What a row answers for a path with its ids in it. Raises `Gone`, `NotAccounted`."""
+    place = _place(routes, upstream, row)
+    target = place.path.replace(row.path.encode(), path.encode("ascii", "replace"))
+    if query:
+        target += (b"&" if b"?" in target else b"?") + query.encode("ascii")
     try:
         status, body = await forwarder.fetch(place, target, _LARGEST)
     except (CredentialUnavailable, UpstreamError) as error:
-        raise NotAccounted(_why(due.upstream, error)) from None
+        raise NotAccounted(_why(upstream, error)) from None
     if status == 404:
         raise Gone
     if status >= 300:
-        raise NotAccounted(f"upstream {due.upstream} answered {status}")
+        raise NotAccounted(f"upstream {upstream} answered {status}")
     return body
 
 

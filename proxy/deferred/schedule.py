@@ -4,6 +4,7 @@
 _BOUNDS = {
     "response": (1.0, 60.0),
     "run": (1.0, 60.0),
+    "agent_session": (1.0, 60.0),
     "video": (2.0, 60.0),
     "eval_run": (2.0, 300.0),
     "fine_tuning_job": (10.0, 600.0),

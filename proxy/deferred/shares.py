@@ -17,6 +17,9 @@ from proxy.metering.figures import added
 UNREPORTED = "usage_unreported"
 """The error code of an event whose provider did work of which it did not say how much."""
 
+MODEL_UNREPORTED = "model_unreported"
+"""The same where it does not say which model did it: another one's price stands in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -75,15 +78,17 @@ def _sum(one: Tokens, other: Tokens) -> Tokens:
 
 def events_of(due: Due, shares: Iterable[Share]) -> list[Settled]:
     """The ledger's events of an object: the same ones, however often they are made."""
-    return [_event(due, share) for share in shares]
+    return [
+        event_of(due, share, share_id(due.call.id, due.object_id, share.sold.model), due.call.id) for share in shares
+    ]
 
 
-def _event(due: Due, share: Share) -> Settled:
+def event_of(due: Due, share: Share, id: bytes, parent: bytes) -> Settled:
+    """One event of an object, whose id is its own."""
     sold, tokens = share.sold, share.tokens
-    event_id = share_id(due.call.id, due.object_id, sold.model)
     reported = any(tokens[:4]) or bool(tokens.units)
     return Settled(
-        call=msgspec.structs.replace(due.call, id=event_id, requested_model=sold.model, route=sold.route),
+        call=msgspec.structs.replace(due.call, id=id, requested_model=sold.model, route=sold.route),
         upstream=due.upstream,
         deployment=sold.deployment,
         status=200,
@@ -95,11 +100,11 @@ def _event(due: Due, share: Share) -> Settled:
         reasoning_tokens=tokens.reasoning,
         usage_source=UsageSource.REPORTED if reported else UsageSource.NONE,
         cost_nano_usd=share.cost,
-        unpriced=share.unpriced or (share.error_code == UNREPORTED),
+        unpriced=share.unpriced or share.error_code in (UNREPORTED, MODEL_UNREPORTED),
         time_to_first_byte_ms=None,
         duration_ms=None,
         attempts=[],
         units=tokens.units,
         kind=KINDS[due.kind],
-        parent_id=due.call.id,
+        parent_id=parent,
     )

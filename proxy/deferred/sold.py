@@ -30,10 +30,13 @@ class Sold:
         return self.price.bill(tokens) if self.price is not None else (0, True)
 
 
-def sold_as(routes: RouteTable, due: Due, named: str | None, models: Iterable[str] = ()) -> Sold:
+def sold_as(
+    routes: RouteTable, due: Due, named: str | None, models: Iterable[str] = (), *, may_change: bool = False
+) -> Sold:
     """As what `named`, the provider's name of a model, was sold to the maker of `due`.
 
     `models`: those that the work asked for, as callers know them, where the making call does not name the one.
+    `may_change`: it may be another one than the making call's.
     """
     asked = [due.call.requested_model] if due.call.requested_model else list(models)
     found: list[tuple[str, Route, Target]] = []
@@ -42,7 +45,9 @@ def sold_as(routes: RouteTable, due: Due, named: str | None, models: Iterable[st
         found += [(model, each, target) for each, target in _targets(routes, route, due.upstream, model)]
     if named is not None and not asked:
         found = list(_by_deployment(routes, due.upstream, named))
-    chosen = _choose(found, named, only=len(asked) == 1)
+    chosen = _choose(found, named, only=len(asked) == 1 and not may_change)
+    if chosen is None and named is not None and may_change:
+        chosen = _choose(list(_by_deployment(routes, due.upstream, named)), named, only=False)
     if chosen is None:
         return _unknown(routes, due, named or "")
     model, route, target = chosen

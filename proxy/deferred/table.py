@@ -14,7 +14,7 @@ from proxy.deferred import Due
 
 _LONGEST = 500  # characters of a problem
 
-_COLUMNS = "object_id, kind, record, upstream, path"
+_COLUMNS = "object_id, kind, record, upstream, path, attempts"
 _CLAIM = f"""
 UPDATE deferred_usage SET claimed_until = now() + %(lease)s * interval '1 second', attempts = attempts + 1
 WHERE object_id IN (
@@ -37,14 +37,15 @@ WHERE object_id = ANY(%(ids)s) AND ended_at IS NULL
 _PUT_OFF = """
 UPDATE deferred_usage
 SET due_at = now() + %(pause)s * interval '1 second', claimed_until = NULL, problem = %(problem)s
-WHERE object_id = %(id)s AND ended_at IS NULL
+WHERE object_id = %(id)s AND attempts = %(attempt)s AND ended_at IS NULL
 """
-_END = (
-    "UPDATE deferred_usage SET ended_at = now(), claimed_until = NULL, problem = %(problem)s WHERE object_id = %(id)s"
-)
-_WRITTEN = (
-    "SELECT id FROM usage_events WHERE id = ANY(%(ids)s) AND admitted_at = %(at)s AND usage_source <> 'estimated'"
-)
+_END = """
+UPDATE deferred_usage SET ended_at = now(), claimed_until = NULL, problem = %(problem)s
+WHERE object_id = %(id)s AND attempts = %(attempt)s
+"""
+_WRITTEN = """
+SELECT id FROM usage_events WHERE id = ANY(%(ids)s) AND admitted_at = ANY(%(at)s) AND usage_source <> 'estimated'
+"""
 _FIGURES = """
 SELECT count(*), count(*) FILTER (WHERE due_at < now() - %(late)s * interval '1 second'),
        count(*) FILTER (WHERE problem IS NOT NULL)
@@ -80,21 +81,23 @@ async def keep(connection: Connection, object_ids: Sequence[str], lease: float) 
     await connection.execute(_KEEP, {"ids": list(object_ids), "lease": lease})
 
 
-async def put_off(connection: Connection, object_id: str, pause: float, problem: str | None) -> None:
-    """Give it back until `pause` seconds from now."""
-    await connection.execute(_PUT_OFF, {"id": object_id, "pause": pause, "problem": _clean(problem)})
+async def put_off(connection: Connection, due: Due, pause: float, problem: str | None) -> None:
+    """Give it back until `pause` seconds from now, unless it works on since."""
+    where = {"id": due.object_id, "attempt": due.attempt}
+    await connection.execute(_PUT_OFF, {**where, "pause": pause, "problem": _clean(problem)})
 
 
-async def end(connection: Connection, object_id: str, problem: str | None) -> None:
-    """It is accounted for."""
-    await connection.execute(_END, {"id": object_id, "problem": _clean(problem)})
+async def end(connection: Connection, due: Due, problem: str | None) -> None:
+    """It is accounted for, unless it works on since."""
+    where = {"id": due.object_id, "attempt": due.attempt}
+    await connection.execute(_END, {**where, "problem": _clean(problem)})
 
 
 async def written(connection: Connection, event_ids: Sequence[bytes]) -> set[bytes]:
-    """Which of these events, all of one time, have their row."""
+    """Which of these events have their row."""
     if not event_ids:
         return set()
-    where = {"ids": [UUID(bytes=each) for each in event_ids], "at": admitted_at(event_ids[0])}
+    where = {"ids": [UUID(bytes=each) for each in event_ids], "at": [admitted_at(each) for each in event_ids]}
     return {id.bytes for (id,) in await (await connection.execute(_WRITTEN, where)).fetchall()}
 
 
@@ -105,8 +108,8 @@ async def figures(connection: Connection, late: float) -> Figures:
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    object_id, kind, record, upstream, path = row
-    return Due(object_id, kind, _decode_call(record), upstream, path)
+    object_id, kind, record, upstream, path, attempt = row
+    return Due(object_id, kind, _decode_call(record), upstream, path, attempt)
 
 
 def _clean(problem: str | None) -> str | None:

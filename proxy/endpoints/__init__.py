@@ -47,6 +47,7 @@ class ModelAt(Enum):
     FORM_OPTIONAL = "form_optional"
     QUERY = "query"  # ?model= (realtime)
     NESTED = "nested"  # any `model` within the body
+    AGENT = "agent"  # `model` of the field `agent`, else that of the object which the call names
 
 
 class Sends(Enum):
@@ -56,6 +57,9 @@ class Sends(Enum):
     JSON = "json"
     FORM = "form"  # multipart/form-data; some callers send JSON in its place
     SOCKET = "socket"  # a WebSocket
+
+
+_BETA = {"assistants": b"assistants=v2", "agents": b"agents=v1"}  # by scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,11 @@ class Endpoint:
     model: ModelAt = ModelAt.NOWHERE
     sends: Sends = Sends.NOTHING
     streams: bool = False  # takes "stream": true
+    always_streams: bool = False  # its answer is a stream, whatever its caller says
     stores: bool | None = None  # what leaving out `store` means; None: it knows no such field
     makes: str | None = None  # the kind of object that its answer's `id` names: remembered with its owner
     ends: bool = False  # the object that its path names is gone afterwards
+    resumes: bool = False  # the object that its path names may work on: what that uses is asked for again
     lists: str | None = None  # answers the caller's own objects of a kind, from our table
     binary: bool = False  # its answer is no JSON
     refused: str | None = None  # why it is never forwarded
@@ -85,10 +91,20 @@ class Endpoint:
         object.__setattr__(self, "kinds", tuple(re.findall(r"\{(\w+)\}", self.path)))
 
     @property
+    def beta(self) -> bytes | None:
+        """The `OpenAI-Beta` that the gateway sends where it asks by itself; callers' SDKs send their own."""
+        return _BETA.get(self.scope)
+
+    @property
     def creates(self) -> bool:
         """Whether it changes something at the provider whatever the caller says: a second try could do it twice."""
         made = self.stores is None and self.makes is not None
         return self.method == "POST" and (made or self.metering is Metering.NONE)
+
+    @property
+    def updates(self) -> bool:
+        """Whether it changes how the object that its path names works on."""
+        return self.resumes and self.path.endswith("}")
 
     @property
     def settles(self) -> bool:

@@ -28,6 +28,7 @@ _MODEL = {
     ModelAt.FORM_OPTIONAL: "form, optional",
     ModelAt.QUERY: "query",
     ModelAt.NESTED: "within the body",
+    ModelAt.AGENT: "body's agent, or its object's",
 }
 
 
@@ -39,7 +40,8 @@ def served() -> Iterator[str]:
         yield "| endpoint | call | model | objects | billed |"
         yield "|---|---|---|---|---|"
         for row in rows:
-            yield f"| `{row.name}` | {_call(row)} | {_MODEL[row.model]} | {_objects(row)} | {_BILLED[row.metering]} |"
+            billed = _BILLED[Metering.DEFERRED if row.resumes else row.metering]
+            yield f"| `{row.name}` | {_call(row)} | {_MODEL[row.model]} | {_objects(row)} | {billed} |"
         yield ""
 
 
@@ -56,7 +58,7 @@ def _call(row: Endpoint) -> str:
         mark
         for mark, there in (
             ("form", row.sends is Sends.FORM),
-            ("streams", row.streams),
+            ("streams", row.streams or row.always_streams),
             ("binary", row.binary),
             ("by deployment", row.azure is Azure.DEPLOYMENT),
         )

@@ -17,8 +17,19 @@ _BY_PASSES = (
     "It would connect the caller and the model provider directly, past the gateway's limits and its ledger. "
     "Connect to /v1/realtime by WebSocket instead."
 )
+_UNTIMED = (
+    "No answer of the provider's says how long an environment of its own ran, so the gateway cannot meter it. Sessions with "
+    "the environment 'none' are served."
+)
+_BY_ITSELF = (
+    "It would begin work at the provider on its own, when nobody asks for it, past the gateway's limits and budgets."
+)
 _NOT_METERED = "The gateway cannot meter it yet, and serves nothing that it cannot meter."
 _SHARED = "It changes what all callers of the provider's account share. Ask your Aduana administrator."
+
+_SUBAGENT = "agents/sessions/{agent_session}/subagents/{subagent}"
+_ARTIFACTS = "agents/sessions/{agent_session}/artifacts"
+_AUTOMATION = "agents/automations/{automation}"
 
 
 def _get(name: str, path: str, **columns: Any) -> Endpoint:
@@ -388,6 +399,81 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _delete("skills.versions.delete", "skills/{skill}/versions/{version}"),
         _get("skills.versions.content.retrieve", "skills/{skill}/versions/{version}/content", binary=True),
     ),
+    # An agent's session works at the provider by turns; what each used is asked for when it has ended.
+    *_scope(
+        "agents",
+        _post("agents.create", "agents", model=ModelAt.BODY, makes="agent"),
+        _get("agents.list", "agents", lists="agent"),
+        _get("agents.retrieve", "agents/{agent}"),
+        _post("agents.update", "agents/{agent}", model=ModelAt.BODY_OPTIONAL),
+        _delete("agents.delete", "agents/{agent}", ends=True),
+        _post(
+            "agents.sessions.create",
+            "agents/sessions",
+            metering=Metering.DEFERRED,
+            model=ModelAt.AGENT,
+            streams=True,
+            makes="agent_session",
+        ),
+        _get("agents.sessions.list", "agents/sessions", lists="agent_session"),
+        _get("agents.sessions.retrieve", "agents/sessions/{agent_session}"),
+        _post("agents.sessions.update", "agents/sessions/{agent_session}", model=ModelAt.AGENT, resumes=True),
+        _delete("agents.sessions.delete", "agents/sessions/{agent_session}", ends=True),
+        _post(
+            "agents.sessions.events.create",
+            "agents/sessions/{agent_session}/events",
+            model=ModelAt.AGENT,
+            resumes=True,
+        ),
+        _get("agents.sessions.events.stream", "agents/sessions/{agent_session}/events", always_streams=True),
+        _get("agents.sessions.items.list", "agents/sessions/{agent_session}/items"),
+        _get("agents.sessions.turns.list", "agents/sessions/{agent_session}/turns"),
+        _get("agents.sessions.turns.retrieve", "agents/sessions/{agent_session}/turns/{turn}"),
+        _get("agents.sessions.turns.items.list", "agents/sessions/{agent_session}/turns/{turn}/items"),
+        _get("agents.sessions.subagents.list", "agents/sessions/{agent_session}/subagents"),
+        _get("agents.sessions.subagents.retrieve", f"{_SUBAGENT}"),
+        _get("agents.sessions.subagents.items.list", f"{_SUBAGENT}/items"),
+        _get("agents.sessions.subagents.turns.list", f"{_SUBAGENT}/turns"),
+        _get("agents.sessions.subagents.turns.retrieve", f"{_SUBAGENT}/turns/{{turn}}"),
+        _get("agents.sessions.subagents.turns.items.list", f"{_SUBAGENT}/turns/{{turn}}/items"),
+        _get("agents.sessions.traces.list", "agents/sessions/{agent_session}/traces"),
+        _get("agents.sessions.artifacts.list", f"{_ARTIFACTS}", refused=_UNTIMED),
+        _get("agents.sessions.artifacts.retrieve", f"{_ARTIFACTS}/{{artifact}}", refused=_UNTIMED),
+        _delete("agents.sessions.artifacts.delete", f"{_ARTIFACTS}/{{artifact}}", refused=_UNTIMED),
+        _get("agents.sessions.artifacts.content", f"{_ARTIFACTS}/{{artifact}}/content", refused=_UNTIMED),
+        _post("agents.environments.create", "agents/environments", refused=_UNTIMED),
+        _get("agents.environments.list", "agents/environments", refused=_UNTIMED),
+        _get("agents.environments.retrieve", "agents/environments/{environment}", refused=_UNTIMED),
+        _post("agents.environments.files.create", "agents/environments/{environment}/files", refused=_UNTIMED),
+        _get("agents.environments.files.list", "agents/environments/{environment}/files", refused=_UNTIMED),
+        _post("agents.environments.templates.create", "agents/environments/templates", refused=_UNTIMED),
+        _get("agents.environments.templates.list", "agents/environments/templates", refused=_UNTIMED),
+        _get("agents.environments.templates.retrieve", "agents/environments/templates/{template}", refused=_UNTIMED),
+        _post("agents.environments.templates.update", "agents/environments/templates/{template}", refused=_UNTIMED),
+        _delete("agents.environments.templates.delete", "agents/environments/templates/{template}", refused=_UNTIMED),
+        _post("agents.automations.create", "agents/automations", refused=_BY_ITSELF),
+        _get("agents.automations.list", "agents/automations", refused=_BY_ITSELF),
+        _get("agents.automations.retrieve", f"{_AUTOMATION}", refused=_BY_ITSELF),
+        _post("agents.automations.update", f"{_AUTOMATION}", refused=_BY_ITSELF),
+        _delete("agents.automations.delete", f"{_AUTOMATION}", refused=_BY_ITSELF),
+        _post("agents.automations.pause", f"{_AUTOMATION}/pause", refused=_BY_ITSELF),
+        _post("agents.automations.resume", f"{_AUTOMATION}/resume", refused=_BY_ITSELF),
+        _post("agents.automations.invocations.create", f"{_AUTOMATION}/invocations", refused=_BY_ITSELF),
+        _get("agents.automations.invocations.list", f"{_AUTOMATION}/invocations", refused=_BY_ITSELF),
+        _get(
+            "agents.automations.invocations.retrieve", f"{_AUTOMATION}/invocations/{{invocation}}", refused=_BY_ITSELF
+        ),
+        _post("agents.vaults.create", "vaults", makes="vault"),
+        _get("agents.vaults.list", "vaults", lists="vault"),
+        _get("agents.vaults.retrieve", "vaults/{vault}"),
+        _post("agents.vaults.update", "vaults/{vault}"),
+        _delete("agents.vaults.delete", "vaults/{vault}", ends=True),
+        _post("agents.vaults.credentials.create", "vaults/{vault}/credentials", makes="vault_credential"),
+        _get("agents.vaults.credentials.list", "vaults/{vault}/credentials"),
+        _get("agents.vaults.credentials.retrieve", "vaults/{vault}/credentials/{vault_credential}"),
+        _post("agents.vaults.credentials.update", "vaults/{vault}/credentials/{vault_credential}"),
+        _delete("agents.vaults.credentials.delete", "vaults/{vault}/credentials/{vault_credential}", ends=True),
+    ),
     *_scope(
         "chatkit",
         _post("chatkit.sessions.create", "chatkit/sessions", refused=_BY_PASSES),
@@ -421,101 +507,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _post("webhooks.rotate_secret", "webhook_endpoints/{webhook_endpoint}/rotate_secret", refused=_SHARED),
         _post("webhooks.test", "webhook_endpoints/{webhook_endpoint}/test", refused=_SHARED),
     ),
-)
-
-# The agents API bills by sessions whose turns run on at the provider.
-ENDPOINTS += tuple(
-    _scope(
-        "agents",
-        *(
-            Endpoint(
-                name, "", method, path, sends=Sends.JSON if method == "POST" else Sends.NOTHING, refused=_NOT_METERED
-            )
-            for name, method, path in (
-                ("agents.create", "POST", "agents"),
-                ("agents.retrieve", "GET", "agents/{agent}"),
-                ("agents.update", "POST", "agents/{agent}"),
-                ("agents.list", "GET", "agents"),
-                ("agents.delete", "DELETE", "agents/{agent}"),
-                ("agents.automations.create", "POST", "agents/automations"),
-                ("agents.automations.retrieve", "GET", "agents/automations/{automation}"),
-                ("agents.automations.update", "POST", "agents/automations/{automation}"),
-                ("agents.automations.list", "GET", "agents/automations"),
-                ("agents.automations.delete", "DELETE", "agents/automations/{automation}"),
-                ("agents.automations.pause", "POST", "agents/automations/{automation}/pause"),
-                ("agents.automations.resume", "POST", "agents/automations/{automation}/resume"),
-                ("agents.automations.invocations.create", "POST", "agents/automations/{automation}/invocations"),
-                (
-                    "agents.automations.invocations.retrieve",
-                    "GET",
-                    "agents/automations/{automation}/invocations/{invocation}",
-                ),
-                ("agents.automations.invocations.list", "GET", "agents/automations/{automation}/invocations"),
-                ("agents.environments.create", "POST", "agents/environments"),
-                ("agents.environments.retrieve", "GET", "agents/environments/{environment}"),
-                ("agents.environments.list", "GET", "agents/environments"),
-                ("agents.environments.files.create", "POST", "agents/environments/{environment}/files"),
-                ("agents.environments.files.list", "GET", "agents/environments/{environment}/files"),
-                ("agents.environments.templates.create", "POST", "agents/environments/templates"),
-                ("agents.environments.templates.retrieve", "GET", "agents/environments/templates/{template}"),
-                ("agents.environments.templates.update", "POST", "agents/environments/templates/{template}"),
-                ("agents.environments.templates.list", "GET", "agents/environments/templates"),
-                ("agents.environments.templates.delete", "DELETE", "agents/environments/templates/{template}"),
-                ("agents.sessions.artifacts.retrieve", "GET", "agents/sessions/{agent_session}/artifacts/{artifact}"),
-                ("agents.sessions.artifacts.list", "GET", "agents/sessions/{agent_session}/artifacts"),
-                ("agents.sessions.artifacts.delete", "DELETE", "agents/sessions/{agent_session}/artifacts/{artifact}"),
-                (
-                    "agents.sessions.artifacts.content",
-                    "GET",
-                    "agents/sessions/{agent_session}/artifacts/{artifact}/content",
-                ),
-                ("agents.sessions.events.create", "POST", "agents/sessions/{agent_session}/events"),
-                ("agents.sessions.events.stream", "GET", "agents/sessions/{agent_session}/events"),
-                ("agents.sessions.items.list", "GET", "agents/sessions/{agent_session}/items"),
-                ("agents.sessions.create", "POST", "agents/sessions"),
-                ("agents.sessions.retrieve", "GET", "agents/sessions/{agent_session}"),
-                ("agents.sessions.update", "POST", "agents/sessions/{agent_session}"),
-                ("agents.sessions.list", "GET", "agents/sessions"),
-                ("agents.sessions.delete", "DELETE", "agents/sessions/{agent_session}"),
-                (
-                    "agents.sessions.subagents.items.list",
-                    "GET",
-                    "agents/sessions/{agent_session}/subagents/{subagent}/items",
-                ),
-                ("agents.sessions.subagents.retrieve", "GET", "agents/sessions/{agent_session}/subagents/{subagent}"),
-                ("agents.sessions.subagents.list", "GET", "agents/sessions/{agent_session}/subagents"),
-                (
-                    "agents.sessions.subagents.turns.items.list",
-                    "GET",
-                    "agents/sessions/{agent_session}/subagents/{subagent}/turns/{turn}/items",
-                ),
-                (
-                    "agents.sessions.subagents.turns.retrieve",
-                    "GET",
-                    "agents/sessions/{agent_session}/subagents/{subagent}/turns/{turn}",
-                ),
-                (
-                    "agents.sessions.subagents.turns.list",
-                    "GET",
-                    "agents/sessions/{agent_session}/subagents/{subagent}/turns",
-                ),
-                ("agents.sessions.traces.list", "GET", "agents/sessions/{agent_session}/traces"),
-                ("agents.sessions.turns.items.list", "GET", "agents/sessions/{agent_session}/turns/{turn}/items"),
-                ("agents.sessions.turns.retrieve", "GET", "agents/sessions/{agent_session}/turns/{turn}"),
-                ("agents.sessions.turns.list", "GET", "agents/sessions/{agent_session}/turns"),
-                ("agents.vaults.credentials.create", "POST", "vaults/{vault}/credentials"),
-                ("agents.vaults.credentials.retrieve", "GET", "vaults/{vault}/credentials/{credential}"),
-                ("agents.vaults.credentials.update", "POST", "vaults/{vault}/credentials/{credential}"),
-                ("agents.vaults.credentials.list", "GET", "vaults/{vault}/credentials"),
-                ("agents.vaults.credentials.delete", "DELETE", "vaults/{vault}/credentials/{credential}"),
-                ("agents.vaults.create", "POST", "vaults"),
-                ("agents.vaults.retrieve", "GET", "vaults/{vault}"),
-                ("agents.vaults.update", "POST", "vaults/{vault}"),
-                ("agents.vaults.list", "GET", "vaults"),
-                ("agents.vaults.delete", "DELETE", "vaults/{vault}"),
-            )
-        ),
-    )
 )
 
 MADE = frozenset(row.makes for row in ENDPOINTS if row.makes is not None)

@@ -31,6 +31,7 @@ class Candidate:
     cap_field: str  # what it calls a cap of the output
     timeouts: Timeouts
     parameters: Parameters | None  # what its route sets of a request
+    beta: bytes | None = None  # the `OpenAI-Beta` of what the gateway asks there by itself
 
 
 class Preparer:
@@ -85,6 +86,7 @@ class Preparer:
             _cap_field(endpoint, upstream.provider),
             replace(self._timeouts, **upstream.timeouts),
             self._parameters_of(route),
+            endpoint.beta,
         )
 
 

@@ -25,6 +25,8 @@ STRANGERS = ("bob", "eve")  # of another team, of another client
 
 # How an object of each kind is made.
 MAKE: dict[str, Callable[[openai.OpenAI, Made], str]] = {
+    "agent": lambda sdk, made: made.agent,
+    "agent_session": lambda sdk, made: made.agent_session,
     "assistant": lambda sdk, made: made.assistant,
     "batch": lambda sdk, made: made.batch,
     "character": lambda sdk, made: made.character,
@@ -38,6 +40,7 @@ MAKE: dict[str, Callable[[openai.OpenAI, Made], str]] = {
     "skill": lambda sdk, made: made.skill,
     "thread": lambda sdk, made: made.thread,
     "upload": lambda sdk, made: made.new_upload(),
+    "vault": lambda sdk, made: made.vault,
     "vector_store": lambda sdk, made: made.vector_store,
     "video": lambda sdk, made: made.video,
     "voice": lambda sdk, made: sdk.audio.voices.create(name="mine", type="prompt", prompt="a calm voice").id,
@@ -51,6 +54,9 @@ MAKE: dict[str, Callable[[openai.OpenAI, Made], str]] = {
     "output_item": lambda sdk, made: made.output_item,
     "run": lambda sdk, made: made.run.id,
     "step": lambda sdk, made: sdk.beta.threads.runs.steps.list(made.run.id, thread_id=made.run.thread_id).data[0].id,
+    "subagent": lambda sdk, made: made.subagent,
+    "turn": lambda sdk, made: made.turn,
+    "vault_credential": lambda sdk, made: made.vault_credential,
     "version": lambda sdk, made: (
         sdk.skills.versions.create(made.skill, files=[("s/SKILL.md", b"---\nname: s\n---\n")]).version
     ),

@@ -16,6 +16,8 @@ from tests.simulators.model_provider.paths import PathTree
 from tests.simulators.model_provider.provider import Provider
 from tests.simulators.model_provider.realtime.door import Door
 from tests.simulators.model_provider.resources import (
+    agent_sessions,
+    agents,
     assistants,
     batches,
     containers,
@@ -33,6 +35,7 @@ from tests.simulators.model_provider.resources import (
     stored_chat,
     threads,
     uploads,
+    vaults,
     vector_store_files,
     vector_stores,
     videos,
@@ -76,6 +79,9 @@ _OF_THE_RESOURCE: dict[str, Methods] = {
     **skills.PATHS,
     **evals.PATHS,
     **provenance.PATHS,
+    **agents.PATHS,
+    **agent_sessions.PATHS,
+    **vaults.PATHS,
 }
 # (where it starts, whose it is, what is there)
 _SURFACES: list[tuple[str, str, tuple[dict[str, Methods], ...]]] = [
@@ -130,6 +136,8 @@ def _by_method(surface: str, methods: Methods) -> Handler:
     async def handle(exchange: Exchange) -> None:
         if surface == AZURE and not exchange.query.get("api-version", [""])[0]:
             raise errors.azure_not_found()
+        if surface == OPENAI:
+            _check_beta(exchange)
         handler = methods.get(exchange.method)
         if handler is None:
             allowed = " or ".join(methods)
@@ -142,6 +150,17 @@ def _by_method(surface: str, methods: Methods) -> Handler:
         await handler(exchange)
 
     return handle
+
+
+_BETA = {"agents": "agents=v1", "vaults": "agents=v1", "assistants": "assistants=v2", "threads": "assistants=v2"}
+
+
+def _check_beta(exchange: Exchange) -> None:
+    """What is in beta is asked for as such."""
+    wanted = _BETA.get(exchange.path.removeprefix("/v1/").split("/")[0])
+    if wanted is not None and wanted not in exchange.headers.get("openai-beta", ""):
+        message = f"You must provide the 'OpenAI-Beta' header to access this API: 'OpenAI-Beta: {wanted}'."
+        raise ApiError(400, message, code="invalid_beta")
 
 
 async def _refuse(exchange: Exchange) -> None:

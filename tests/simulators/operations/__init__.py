@@ -4,6 +4,7 @@ Whoever has a client can walk them: an operation makes what it needs first, and 
 page). `Made` shares what was made between the operations of one client.
 """
 
+from tests.simulators.operations.agents import AGENTS
 from tests.simulators.operations.jobs import EVALS, FINE_TUNING
 from tests.simulators.operations.made import AT_ONCE, MANUAL, MODEL, PICTURE, SOUND, Made, Operation, wav
 from tests.simulators.operations.media import AUDIO, IMAGES, VIDEOS
@@ -37,6 +38,7 @@ OPERATIONS: dict[str, Operation] = {
     **VIDEOS,
     **FINE_TUNING,
     **EVALS,
+    **AGENTS,
 }
 
 WIDER_THAN_ITS_TYPE = (

@@ -12,6 +12,8 @@ from openai import OpenAI
 
 MODEL = "gpt-4o"
 HELLO: Any = [{"role": "user", "content": "write 5 tokens"}]
+NOWHERE: Any = {"type": "none"}
+BEARER: Any = {"type": "static_bearer", "token": "t-1", "mcp_server_url": "https://mcp.example"}
 AT_ONCE = {"x-simulate": "ready-after=0"}
 MANUAL = b"---\nname: sailing\ndescription: How to sail.\n---\nHoist the sail."
 PICTURE = base64.b64decode(
@@ -143,6 +145,51 @@ class Made:
     @cached_property
     def skill(self) -> str:
         return self.new_skill()
+
+    @cached_property
+    def agent(self) -> str:
+        return self.new_agent()
+
+    @cached_property
+    def agent_session(self) -> str:
+        """Of two turns: one is a subagent's."""
+        return self.new_agent_session(input="delegate: write 5 tokens")
+
+    @cached_property
+    def turn(self) -> str:
+        return self._client.beta.agents.sessions.turns.list(self.agent_session).data[0].id
+
+    @cached_property
+    def subagent(self) -> str:
+        return self._client.beta.agents.sessions.subagents.list(self.agent_session).data[0].id
+
+    @cached_property
+    def subagent_turn(self) -> str:
+        turns = self._client.beta.agents.sessions.subagents.turns
+        return turns.list(self.subagent, session_id=self.agent_session).data[0].id
+
+    @cached_property
+    def vault(self) -> str:
+        return self.new_vault()
+
+    @cached_property
+    def vault_credential(self) -> str:
+        return self.new_vault_credential()
+
+    def new_agent(self) -> str:
+        return self._client.beta.agents.create(model=MODEL, multi_agent={"enabled": True}).id
+
+    def new_agent_session(self, **fields: Any) -> str:
+        made: Any = self._client.beta.agents.sessions.create(
+            agent_id=self.agent, environment=NOWHERE, extra_headers=AT_ONCE, **fields
+        )
+        return made.id
+
+    def new_vault(self) -> str:
+        return self._client.beta.agents.vaults.create(name="keys").id
+
+    def new_vault_credential(self) -> str:
+        return self._client.beta.agents.vaults.credentials.create(self.vault, name="docs", auth=BEARER).id
 
     def new_job(self) -> str:
         return self._client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=self.training_file).id

@@ -112,6 +112,23 @@ const fresh = {
   video: () => client.videos.create({ model: "sora-2", prompt: "a harbor" }, atOnce),
   character: async () => client.videos.createCharacter({ name: "sailor", video: await film() }),
   skill: async () => client.skills.create({ files: [await manual()] }),
+  agent: () => client.beta.agents.create({ model, multi_agent: { enabled: true } }),
+  session: async (more = {}) =>
+    client.beta.agents.sessions.create(
+      { agent_id: (await made("agent")).id, environment: { type: "none" }, ...more },
+      atOnce,
+    ),
+  delegating: () => fresh.session({ input: "delegate: write 5 tokens" }),
+  turn: async () => (await client.beta.agents.sessions.turns.list(await id("delegating"))).data[0],
+  subagent: async () => (await client.beta.agents.sessions.subagents.list(await id("delegating"))).data[0],
+  subagentTurn: async () =>
+    (await client.beta.agents.sessions.subagents.turns.list(await id("subagent"), await inSession())).data[0],
+  vault: () => client.beta.agents.vaults.create({ name: "keys" }),
+  credential: async () =>
+    client.beta.agents.vaults.credentials.create(await id("vault"), {
+      name: "docs",
+      auth: { type: "static_bearer", token: "t-1", mcp_server_url: "https://mcp.example" },
+    }),
 };
 const shared = new Map();
 
@@ -123,6 +140,9 @@ const id = async (kind) => (await made(kind)).id;
 const newId = async (kind) => (await fresh[kind]()).id;
 const inRun = async () => ({ thread_id: (await made("run")).thread_id });
 const inStore = async () => ({ vector_store_id: await id("store") });
+const inSession = async () => ({ session_id: await id("delegating") });
+const inSubagent = async () => ({ ...(await inSession()), subagent_id: await id("subagent") });
+const inVault = async () => ({ vault_id: await id("vault") });
 const inEval = async () => ({ eval_id: await id("eval") });
 
 async function read(stream) {
@@ -146,6 +166,8 @@ async function submitted() {
 
 const { beta } = client;
 const { threads } = beta;
+const { sessions, vaults } = beta.agents;
+const { subagents } = sessions;
 const operations = {
   "chat.completions": async () => {
     await read(await client.chat.completions.create({ model, messages, stream: true }));
@@ -365,6 +387,46 @@ const operations = {
   "skills.versions.delete": async () => client.skills.versions.delete("1", { skill_id: await newId("skill") }),
   "skills.versions.content.retrieve": async () =>
     (await client.skills.versions.content.retrieve("1", { skill_id: await id("skill") })).arrayBuffer(),
+  "agents.create": () => fresh.agent(),
+  "agents.list": () => beta.agents.list(),
+  "agents.retrieve": async () => beta.agents.retrieve(await id("agent")),
+  "agents.update": async () => beta.agents.update(await id("agent"), { instructions: "Be brief." }),
+  "agents.delete": async () => beta.agents.delete(await newId("agent")),
+  "agents.sessions.create": () => fresh.session(),
+  "agents.sessions.list": async () => sessions.list({ agent_id: await id("agent") }),
+  "agents.sessions.retrieve": async () => sessions.retrieve(await id("session")),
+  "agents.sessions.update": async () => sessions.update(await id("session"), { metadata: { of: "tests" } }),
+  "agents.sessions.delete": async () => sessions.delete(await newId("session")),
+  "agents.sessions.events.create": async () => {
+    const input = [{ role: "user", content: [{ type: "input_text", text: "write 5 tokens" }] }];
+    const events = [{ type: "agent.session.input.message", input }];
+    return sessions.events.create(await id("session"), { events }, atOnce);
+  },
+  "agents.sessions.events.stream": async () => sessions.events.stream(await id("session"), {}, atOnce),
+  "agents.sessions.items.list": async () => sessions.items.list(await id("delegating")),
+  "agents.sessions.turns.list": async () => sessions.turns.list(await id("delegating")),
+  "agents.sessions.turns.retrieve": async () => sessions.turns.retrieve(await id("turn"), await inSession()),
+  "agents.sessions.turns.items.list": async () => sessions.turns.items.list(await id("turn"), await inSession()),
+  "agents.sessions.subagents.list": async () => subagents.list(await id("delegating")),
+  "agents.sessions.subagents.retrieve": async () => subagents.retrieve(await id("subagent"), await inSession()),
+  "agents.sessions.subagents.items.list": async () => subagents.items.list(await id("subagent"), await inSession()),
+  "agents.sessions.subagents.turns.list": async () => subagents.turns.list(await id("subagent"), await inSession()),
+  "agents.sessions.subagents.turns.retrieve": async () =>
+    subagents.turns.retrieve(await id("subagentTurn"), await inSubagent()),
+  "agents.sessions.subagents.turns.items.list": async () =>
+    subagents.turns.items.list(await id("subagentTurn"), await inSubagent()),
+  "agents.sessions.traces.list": async () => sessions.traces.list(await id("delegating")),
+  "agents.vaults.create": () => fresh.vault(),
+  "agents.vaults.list": () => vaults.list(),
+  "agents.vaults.retrieve": async () => vaults.retrieve(await id("vault")),
+  "agents.vaults.update": async () => vaults.update(await id("vault"), { name: "other" }),
+  "agents.vaults.delete": async () => vaults.delete(await newId("vault")),
+  "agents.vaults.credentials.create": () => fresh.credential(),
+  "agents.vaults.credentials.list": async () => vaults.credentials.list(await id("vault")),
+  "agents.vaults.credentials.retrieve": async () => vaults.credentials.retrieve(await id("credential"), await inVault()),
+  "agents.vaults.credentials.update": async () =>
+    vaults.credentials.update(await id("credential"), { ...(await inVault()), metadata: { of: "tests" } }),
+  "agents.vaults.credentials.delete": async () => vaults.credentials.delete(await newId("credential"), await inVault()),
   content_provenance_checks: async () => client.contentProvenanceChecks.create({ file: await png() }),
   "models.list": () => client.models.list(),
   "models.retrieve": () => client.models.retrieve(model),
