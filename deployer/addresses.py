@@ -5,24 +5,29 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated
 
-from pydantic import AfterValidator
+from deployer.forms import Form
 
 DEFAULT_SPACE = "10.80.0.0/22"
 
 
-def _canonical(text: str) -> str:
+def _no_range(text: str) -> str | None:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is no range of IPv4 addresses, such as 10.80.0.0/22") from None
+        return None  # its form says the rest
     if "/" not in text:
-        raise ValueError(f"{text!r} is one address; write a range, such as {text}/32")
+        return f"is one address; write a range, such as {text}/32"
     if text.partition("/")[0] != str(network.network_address):
-        raise ValueError(f"{text!r} does not begin where its range begins; the range is {network}")
-    return str(network)
+        return f"does not begin where its range begins; the range is {network}"
+    return None
 
 
-Range = Annotated[str, AfterValidator(_canonical)]
+_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+Range = Annotated[
+    str,
+    Form(rf"{_OCTET}(\.{_OCTET}){{3}}/(3[0-2]|[12]?\d)", "a range of IPv4 addresses", "10.80.0.0/22", refuse=_no_range),
+]
+Address = Annotated[str, Form(rf"{_OCTET}(\.{_OCTET}){{3}}", "an IPv4 address", "10.0.0.4")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Form:
         refuse: Callable[[str], str | None] | None = None,
     ) -> None:
         self._pattern = re.compile(pattern, re.ASCII | (re.IGNORECASE if ignore_case else 0))
-        self._words = words
+        self.words = words
         self.example = example
         self._prepare = prepare
         self._schema: Mapping[str, Any] = {
@@ -52,7 +52,7 @@ class Form:
         if self._refuse is not None and (why := self._refuse(value)):
             raise ValueError(f"{shown(text)} {why}")
         if self._pattern.fullmatch(value) is None:
-            raise ValueError(f"{shown(text)} is not {self._words}, such as {self.example}")
+            raise ValueError(f"{shown(text)} is not {self.words}, such as {self.example}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

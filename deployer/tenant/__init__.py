@@ -72,9 +72,7 @@ class Tenant(Part):
         None, description="The seed file of the first configuration, by its path from this file."
     )
     billing_currency: Currency = Field("USD", description="The currency of the cost estimate.")
-    deletion_protection: bool = Field(
-        True, description="Locks on what holds data; `aduana destroy` says how to lift it."
-    )
+    deletion_protection: bool = Field(True, description="Locks on what holds data.")
     state: StateBackend = StateBackend()
     engine: Literal["terraform"] = Field("terraform", description="What makes the resources.")
 

@@ -4,22 +4,13 @@ The docstrings and descriptions are what docs/tenant-file.md, the JSON Schema an
 """
 
 from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Address
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from deployer.addresses import Range
+from deployer.addresses import Address, Range
 from deployer.azure_ids import CertificateId, EgressHost, HostName, SubnetId, VnetId, ZoneId
-from deployer.forms import shown
 from deployer.tenant.part import Broken, Part
-
-
-def _address(text: str) -> str:
-    try:
-        return str(IPv4Address(text))
-    except AddressValueError:
-        raise ValueError(f"{shown(text)} is no IPv4 address, such as 10.0.0.4") from None
 
 
 class ExistingSubnets(Part):
@@ -73,9 +64,7 @@ class Network(Part):
     known_ranges: tuple[Range, ...] = Field(
         (), description="Ranges in use elsewhere (on premises, peered networks): nothing here may overlap them."
     )
-    dns_servers: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(
-        (), description="Of a new network, where Azure's own do not serve."
-    )
+    dns_servers: tuple[Address, ...] = Field((), description="Of a new network, where Azure's own do not serve.")
 
     def broken(self) -> Iterator[Broken]:
         if self.mode == "new" and self.existing is not None:

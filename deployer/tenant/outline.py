@@ -18,7 +18,8 @@ class Setting:
     """One setting, or a section of them.
 
     `default` is as the file would have it (None: left out). `example` is a value that one might give where there is no
-    default. `inside` are the settings of a section (`kind` section), of one that is left out unless it is needed
+    default. `allowed` are the values where they are few enough to be listed, and `form` says in words what else may be.
+    `inside` are the settings of a section (`kind` section), of one that is left out unless it is needed
     (optional), or of each item of a list (items).
     """
 
@@ -26,6 +27,7 @@ class Setting:
     kind: Literal["value", "section", "optional", "items"]
     explanation: str
     allowed: tuple[str, ...]
+    form: str
     required: bool
     default: Any
     example: Any
@@ -62,7 +64,8 @@ def _setting(name: str, info: FieldInfo, above: Part | None) -> Setting:
         name=name,
         kind=kind,
         explanation=info.description or (part.__doc__ or "").strip() if part is not None else info.description or "",
-        allowed=tuple(map(str, _literals(info))),
+        allowed=tuple(map(str, _literals(info.annotation))),
+        form=_form(info) if part is None else "",
         required=info.is_required(),
         default=default.model_dump() if isinstance(default, Part) else default,
         example=_example(info),
@@ -74,18 +77,48 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
-def _literals(info: FieldInfo) -> tuple[Any, ...]:
-    for each in _alternatives(info.annotation):
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    """The values that a type lists."""
+    for each in _alternatives(annotation):
         if get_origin(each) is Annotated:
             each = get_args(each)[0]
         if get_origin(each) is Literal:
             return get_args(each)
-    return (True, False) if info.annotation is bool else ()
+    return (True, False) if annotation is bool else ()
+
+
+def _form(info: FieldInfo) -> str:
+    """`7 to 35`, `a host's name`, `list of: an IPv4 address`, or the values, where they are listed."""
+    bounds = {name: getattr(each, name) for each in info.metadata for name in _BOUNDS if hasattr(each, name)}
+    for annotation in _alternatives(info.annotation):
+        if annotation is int:
+            return f"{bounds['ge']} to {bounds['le']}"
+        if annotation is bool:
+            return "true, false"
+        if get_origin(annotation) is tuple:
+            return f"list of: {_words(get_args(annotation)[0])}"
+        if get_origin(annotation) is dict:
+            name, value = get_args(annotation)
+            return f"mapping of: {_words(name)}; to {_words(value)}"
+        if words := _words(annotation, *info.metadata):
+            return words
+    return f"{bounds['min_length']} to {bounds['max_length']} characters"
+
+
+_BOUNDS = ("ge", "le", "min_length", "max_length")
+
+
+def _words(annotation: Any, *metadata: Any) -> str:
+    forms = [each.words for each in (*metadata, *getattr(annotation, "__metadata__", ())) if isinstance(each, Form)]
+    if forms:
+        return forms[0]
+    return ", ".join(map(str, _literals(annotation)))
 
 
 def _example(info: FieldInfo) -> Any:
     if info.examples:
         return info.examples[0]
-    found = [each for each in info.metadata if isinstance(each, Form)]
-    found += [each for inner in _alternatives(info.annotation) for each in getattr(inner, "__metadata__", ())]
+    found = [*info.metadata]
+    for each in _alternatives(info.annotation):
+        found += getattr(each, "__metadata__", ())
     return next((each.example for each in found if isinstance(each, Form)), None)

@@ -1,15 +1,17 @@
 """The tenant file: what it takes, and how it says what is wrong: the line, the field, the value, what is allowed."""
 
-import json
+import re
 import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deployer.addresses import RULES
 from deployer.regions import REGIONS, meant_region
-from deployer.tenant_file import TenantError, load_tenant, load_tenant_file, tenant_schema
+from deployer.tenant_file import TenantError, load_tenant, load_tenant_file, schema_text
 from tests.deployer.tenant_files import DIGEST, EXISTING, NETWORK_ID, SUBSCRIPTION, VNET_ID, with_settings
+from tests.deployer.tenant_reference import DOCUMENT, with_tables
 
 
 @pytest.fixture
@@ -121,9 +123,9 @@ WRONG = [
     ),
     (
         {"network__address_space": "ten"},
-        "network.address_space: 'ten' is no range of IPv4 addresses, such as 10.80.0.0/22",
+        "network.address_space: 'ten' is not a range of IPv4 addresses, such as 10.80.0.0/22",
     ),
-    ({"network__address_space": "fd00::/64"}, "network.address_space: 'fd00::/64' is no range of IPv4 addresses"),
+    ({"network__address_space": "fd00::/64"}, "network.address_space: 'fd00::/64' is not a range of IPv4 addresses"),
     (
         {"network__address_space": "172.31.0.0/20"},
         "network.address_space: address_space 172.31.0.0/20 overlaps 172.31.0.0/16",
@@ -139,7 +141,7 @@ WRONG = [
     ({"network__known_ranges": ["10.80.0.0/16"]}, "overlaps 10.80.0.0/16, which known_ranges says is in use elsewhere"),
     (
         {"network__dns_servers": ["10.0.0.256"]},
-        "network.dns_servers.0: '10.0.0.256' is no IPv4 address, such as 10.0.0.4",
+        "network.dns_servers.0: '10.0.0.256' is not an IPv4 address, such as 10.0.0.4",
     ),
     ({"network__mode": "existing"}, "network.mode: existing needs `existing`, with the ids and ranges of the subnets"),
     ({"network": EXISTING | {"mode": "new"}}, "network.existing: belongs to `mode: existing`; mode is new"),
@@ -366,4 +368,14 @@ def test_regions_are_named_as_azure_names_them_and_their_pairs_are_regions():
 
 def test_the_published_schema_is_the_models():
     published = Path(__file__).parents[2] / "docs" / "tenant.schema.json"
-    assert json.loads(published.read_text()) == tenant_schema(), "aduana tenant schema > docs/tenant.schema.json"
+    assert published.read_text(encoding="utf-8") == schema_text(), "aduana tenants schema > docs/tenant.schema.json"
+
+
+def test_the_documents_tables_are_the_codes():
+    document = DOCUMENT.read_text(encoding="utf-8")
+    assert document == with_tables(document), "python -m tests.deployer.tenant_reference"
+
+
+def test_the_documents_places_of_subnets_are_the_plans():
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| /(\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.M)
+    assert rows == [(name, str(rule.offset), str(rule.derived)) for name, rule in RULES.items()]
