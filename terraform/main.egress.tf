@@ -23,10 +23,12 @@ locals {
   # What the proxy may call. An empty list would mean anything: .invalid is no domain, and never will be (RFC 6761).
   upstream_hosts = distinct(concat(sort(distinct(concat(local.private_hosts, var.egress.hosts))), length(local.private_hosts) + length(var.egress.hosts) == 0 ? ["*.invalid"] : []))
 
-  # Network rules know addresses alone: where every upstream is behind a private endpoint, the internet is closed.
+  # Network rules know addresses alone: where every upstream is behind a private endpoint and images come from a registry of
+  # Azure's, the internet is closed.
+  azure_registry = alltrue([for host in var.egress.registry_hosts : endswith(host, ".azurecr.io") || endswith(host, ".blob.core.windows.net")])
   outbound = {
     open     = "open"
-    nsg      = length(local.outside_hosts) == 0 && length(var.egress.registry_hosts) == 0 ? "azure" : "internet"
+    nsg      = length(local.outside_hosts) == 0 && local.azure_registry ? "azure" : "internet"
     firewall = "internet"
   }[var.egress.mode]
 }
@@ -50,6 +52,6 @@ module "firewall" {
   services_subnet_id   = local.subnet_ids["apps"]
   services_range       = var.network.subnets["apps"]
   platform_hosts       = sort(distinct(concat(local.platform_hosts, var.egress.registry_hosts)))
-  hosts                = local.outside_hosts
+  hosts                = [for host in local.outside_hosts : host if !can(cidrnetmask("${host}/32"))]
   workspace_id         = local.workspace_id
 }

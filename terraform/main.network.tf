@@ -69,6 +69,7 @@ module "network" {
   callers         = var.ingress.front != "none" ? [] : length(var.ingress.allowed_ranges) > 0 ? var.ingress.allowed_ranges : ["VirtualNetwork"]
   gateway_callers = length(var.ingress.allowed_ranges) > 0 ? var.ingress.allowed_ranges : [var.ingress.visibility == "external" ? "Internet" : "VirtualNetwork"]
   outbound        = local.outbound
+  outbound_tags   = length(var.egress.registry_hosts) > 0 ? ["Storage"] : []
   workspace_id    = local.workspace_id
 }
 

@@ -223,7 +223,7 @@ variable "egress" {
   }
   validation {
     condition     = alltrue([for host in concat(var.egress.hosts, var.egress.registry_hosts) : can(regex("^(\\*\\.)?([a-z0-9_-]{1,63}\\.)*[a-z0-9-]{1,63}$", host))])
-    error_message = "A host is a name in small letters, or *. and a domain."
+    error_message = "A host is a name in small letters, *. and a domain, or an address."
   }
 }
 

@@ -19,7 +19,7 @@ locals {
   outbound_tags = {
     open     = []
     internet = ["Internet", "VirtualNetwork"]
-    azure    = ["MicrosoftContainerRegistry", "AzureFrontDoor.FirstParty", "AzureContainerRegistry", "AzureActiveDirectory", "AzureMonitor"]
+    azure    = concat(["MicrosoftContainerRegistry", "AzureFrontDoor.FirstParty", "AzureContainerRegistry", "AzureActiveDirectory", "AzureMonitor"], var.outbound_tags)
   }[var.outbound]
 
   # Which subnet's group has which rules, in the order in which Azure asks them. What is left out is: allowed, TCP, from and to

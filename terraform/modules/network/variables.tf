@@ -99,6 +99,13 @@ variable "outbound" {
   }
 }
 
+variable "outbound_tags" {
+  description = "Further services of Azure that are reached with `azure`: `Storage`, where a container registry keeps what it serves."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "workspace_id" {
   description = "The Log Analytics workspace that diagnostics go to."
   type        = string
