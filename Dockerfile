@@ -31,24 +31,24 @@ FROM build AS proxy-packages
 COPY requirements-proxy.lock ./
 RUN --mount=type=bind,from=wheels,target=/wheels --mount=type=secret,id=pip,target=/etc/pip.conf \
     pip/bin/pip --python /opt/aduana/bin/python3 install --no-deps --require-hashes -r requirements-proxy.lock
-RUN --mount=type=bind,from=wheel,source=/build/unpacked,target=/wheel \
-    cp -R /wheel/core /wheel/proxy /wheel/aduana-*.dist-info packages/ \
+COPY --from=wheel /build/unpacked /wheel/
+RUN cp -R /wheel/core /wheel/proxy /wheel/aduana-*.dist-info packages/ \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/aduana
 
 FROM build AS admin-packages
 COPY requirements-admin.lock ./
 RUN --mount=type=bind,from=wheels,target=/wheels --mount=type=secret,id=pip,target=/etc/pip.conf \
     pip/bin/pip --python /opt/aduana/bin/python3 install --no-deps --require-hashes -r requirements-admin.lock
-RUN --mount=type=bind,from=wheel,source=/build/unpacked,target=/wheel \
-    cp -R /wheel/core /wheel/admin /wheel/aduana-*.dist-info packages/ \
+COPY --from=wheel /build/unpacked /wheel/
+RUN cp -R /wheel/core /wheel/admin /wheel/aduana-*.dist-info packages/ \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/aduana
 
 FROM build AS job-packages
 COPY requirements-job.lock ./
 RUN --mount=type=bind,from=wheels,target=/wheels --mount=type=secret,id=pip,target=/etc/pip.conf \
     pip/bin/pip --python /opt/aduana/bin/python3 install --no-deps --require-hashes -r requirements-job.lock
-RUN --mount=type=bind,from=wheel,source=/build/unpacked,target=/wheel \
-    cp -R /wheel/core /wheel/deployer /wheel/aduana-*.dist-info packages/ \
+COPY --from=wheel /build/unpacked /wheel/
+RUN cp -R /wheel/core /wheel/deployer /wheel/aduana-*.dist-info packages/ \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/aduana
 
 # ── Running ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -59,12 +59,15 @@ clean: ## Remove what make made (a local tenant's data stay)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Debian's programs that a test or the bench wants; elsewhere those say why they are skipped.
+# Debian's programs that a test or the bench wants, as program=package; elsewhere those say why they are skipped.
+PROGRAMS = nginx=nginx-light
+test-full: PROGRAMS += buildah=buildah debootstrap=debootstrap
 debian:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v nginx >/dev/null; then \
-	  echo "installing nginx for the bench and its test"; \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light; } >/dev/null \
-	    || echo "nginx could not be installed; what needs it will be skipped"; \
+	@missing=$$(for program in $(PROGRAMS); do command -v "$${program%=*}" >/dev/null || echo "$${program#*=}"; done); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing" $$missing "for the tests"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null \
+	    || echo "not all could be installed; what needs them will be skipped"; \
 	fi
 
 $(READY): requirements.lock pyproject.toml
