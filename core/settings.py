@@ -66,6 +66,7 @@ class Settings:
     egress_hosts: AllowedHosts = ANYWHERE  # that upstreams may be at
     ca_bundle: Path | None = None  # a private CA for upstreams and the Entra authority
     lease_seconds: float = 60.0  # a call whose proxy was not heard for so long is an orphan
+    deferred_kept_days: int = 30  # that the writer keeps what was accounted for later
     redis_timeout: float = 1.0  # seconds before an unanswered Redis counts as lost
     ledger_buffer_calls: int = 100_000  # calls that one process keeps until Postgres has them
     on_ledger_full: Literal["refuse", "allow"] = "refuse"
@@ -260,6 +261,7 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "egress_hosts": (AllowedHosts.parse, "host patterns with commas between them: api.openai.com, *.openai.azure.com"),
     "ca_bundle": (Path, "a file of PEM certificates"),
     "lease_seconds": (_seconds, _SECONDS),
+    "deferred_kept_days": (_count, _COUNT + " (days)"),
     "redis_timeout": (_seconds, _SECONDS),
     "ledger_buffer_calls": (_count, _COUNT),
     "on_ledger_full": (_REFUSE_ALLOW, "refuse or allow"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-NEEDED_REVISION = "0004"
+NEEDED_REVISION = "0005"
 """The last migration's; a test holds it to Alembic's head. Revisions are numbered, so that they can be compared."""
 
 

@@ -67,7 +67,7 @@ GRANTS: Mapping[Service, frozenset[Grant]] = {
         [
             *_all({"usage_events": "SIUD", "usage_attempts": "I", "usage_rollups": "SIUD", "admitted_calls": "SIUD"}),
             *_all({"ledger_watermarks": "SIUD", "ledger_streams": "SIUD", "ledger_rejects": "I"}),
-            *_all({"objects": "SIU", "deferred_usage": "SI", "alembic_version": "S"}),
+            *_all({"objects": "SIU", "deferred_usage": "SIUD", "alembic_version": "S"}),
             Grant("make_usage_partition", "EXECUTE"),
             # Alerts: the names that budgets are scoped by, and the time zone that their periods begin in.
             *_all({"clients": "S", "teams": "S", "apps": "S", "policies": "S", "budgets": "S", "budget_alerts": "SI"}),

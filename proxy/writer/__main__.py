@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    writer = Writer(connect, sources, settings.lease_seconds)
+    writer = Writer(connect, sources, settings.lease_seconds, settings.deferred_kept_days)
     if options.metrics_port is not None:
         serve_health(writer.totals, options.metrics_host, options.metrics_port)
     threading.Thread(target=_report, args=(writer, stop), daemon=True, name="report").start()

@@ -42,6 +42,14 @@ _PRUNE_STREAMS = """
 DELETE FROM ledger_streams s
 WHERE stream LIKE 'spool:%' AND NOT EXISTS (SELECT 1 FROM ledger_watermarks w WHERE w.stream = s.stream)
 """
+# A piece at a time: nobody waits for the rows of a busy month.
+_PRUNE_DEFERRED = """
+DELETE FROM deferred_usage WHERE object_id IN (
+    SELECT object_id FROM deferred_usage WHERE ended_at < now() - %(days)s * interval '1 day'
+    ORDER BY ended_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
+)
+"""
+_PRUNED_AT_ONCE = 5_000
 
 
 @dataclass(slots=True)
@@ -72,9 +80,11 @@ class Writer:
         connect: Callable[[], psycopg.Connection[Any]],
         sources: Callable[[Callable[[], list[UUID]]], Sequence[Source]],
         lease_seconds: float,
+        deferred_kept_days: int,
     ) -> None:
         self._connect = connect
         self._lease = lease_seconds
+        self._deferred_kept_days = deferred_kept_days
         self._orphans_every = min(max(lease_seconds / 8, 0.1), 10.0)
         self._connection: psycopg.Connection[Any] | None = None
         self._clients: list[UUID] = []
@@ -259,12 +269,19 @@ class Writer:
                 _log.error("the writer's role may not make the ledger's partitions: %s", error)
             connection.execute(_PRUNE)
             connection.execute(_PRUNE_STREAMS)
+            self._prune_deferred(connection)
             self.totals.orphans += orphans.estimate_forgotten(
                 connection,
                 orphans.streams_with_open_calls(connection),
                 self._lease,
                 before_commit=lambda stream: self._close_gates([stream]),
             )
+
+    def _prune_deferred(self, connection: psycopg.Connection[Any]) -> None:
+        """Remove what was accounted for long ago; where there is much of it, the rest comes soon."""
+        where = {"days": self._deferred_kept_days, "most": _PRUNED_AT_ONCE}
+        if connection.execute(_PRUNE_DEFERRED, where).rowcount == _PRUNED_AT_ONCE:
+            self._chores_at = time.monotonic() + 1.0
 
     def _drain_once_more(self) -> None:
         until = time.monotonic() + _LAST_DRAIN

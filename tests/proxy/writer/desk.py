@@ -24,7 +24,9 @@ def add_client(database_url: str, name: str = "contoso") -> bytes:
 
 
 @contextmanager
-def a_writer(database_url: str, *, redis_url: str | None = None, spool: Path | None = None, lease: float = 60.0):
+def a_writer(
+    database_url: str, *, redis_url: str | None = None, spool: Path | None = None, lease: float = 60.0, kept: int = 30
+):
     """A writer in this process: `drain()` it."""
 
     def sources(clients: Callable[[], list[UUID]]) -> Sequence[Source]:
@@ -35,7 +37,7 @@ def a_writer(database_url: str, *, redis_url: str | None = None, spool: Path | N
             found.append(RedisSource(Clients(parse_redis_url(redis_url), timeout=5.0, name="test"), clients))
         return found
 
-    writer = Writer(lambda: psycopg.connect(database_url, autocommit=True), sources, lease)
+    writer = Writer(lambda: psycopg.connect(database_url, autocommit=True), sources, lease, kept)
     try:
         yield writer
     finally:

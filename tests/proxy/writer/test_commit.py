@@ -24,7 +24,7 @@ from core.ledger.records import (
 )
 from core.ledger.store import Batch, commit
 from tests.proxy.ledger.calls import a_call, admitted, array, settled
-from tests.proxy.writer.desk import ask, assert_rollups_are_the_sums_of_rows, events
+from tests.proxy.writer.desk import a_writer, ask, assert_rollups_are_the_sums_of_rows, events
 
 CLIENT = UUID("00000000-0000-7000-8000-0000000000cc").bytes
 STREAM = str(UUID(bytes=CLIENT))
@@ -441,6 +441,29 @@ def test_usage_that_comes_later_is_remembered_once_with_its_call(connection, dat
         True,
     )
     assert msgspec.msgpack.decode(row["record"], type=Call) == record.call
+
+
+def test_a_session_that_works_on_is_asked_for_again_and_who_looked_before_does_not_end_it(connection, database_url):
+    path = {"kind": "agent_session", "deferred_path": "agents/sessions/s"}
+    commit(connection, STREAM, [batch(1, made("s", **path))])
+    connection.execute("UPDATE deferred_usage SET ended_at = now(), attempts = attempts + 1")
+    again = made("s", **path)
+    commit(connection, STREAM, [batch(2, again)])
+    [row] = ask(database_url, "SELECT * FROM deferred_usage")
+    assert (row["ended_at"], row["attempts"]) == (None, 2)
+    assert msgspec.msgpack.decode(row["record"], type=Call) == again.call
+    assert objects(database_url).keys() == {"s"}
+
+
+def test_what_was_accounted_for_long_ago_is_removed_and_nothing_that_waits(connection, database_url, tmp_path):
+    for number, ended in enumerate(("now() - interval '8 days'", "now() - interval '6 days'", "NULL")):
+        commit(connection, STREAM, [batch(number + 1, made(f"b{number}", kind="batch", deferred_path="x"))])
+        connection.execute(f"UPDATE deferred_usage SET ended_at = {ended} WHERE object_id = 'b{number}'")
+    connection.execute("UPDATE deferred_usage SET due_at = now() - interval '90 days' WHERE ended_at IS NULL")
+    with a_writer(database_url, spool=tmp_path, kept=7) as writer:
+        writer.drain()
+    assert {row["object_id"] for row in ask(database_url, "SELECT object_id FROM deferred_usage")} == {"b1", "b2"}
+    assert objects(database_url).keys() == {"b0", "b1", "b2"}
 
 
 def test_usage_of_an_object_that_is_somebody_elses_is_not_asked_for(connection, database_url):
