@@ -1,7 +1,5 @@
 """The simulated azurerm under the real Terraform: what it plans, makes, finds again, imports and takes away."""
 
-from tests.simulators.azurerm import ids, schema
-
 NETWORK = """
 terraform {
   required_providers {
@@ -146,12 +144,128 @@ def test_a_fault_is_printed_as_the_real_provider_prints_it_and_strikes_as_often_
     assert terraform.changes() == {}
 
 
-def test_every_type_of_the_schema_has_an_id_made_of_its_own_arguments():
-    resources = schema.load().resources
-    assert resources.keys() == ids.NAMINGS.keys()
-    for name, naming in ids.NAMINGS.items():
-        assert set(naming.arguments) <= resources[name].block.attributes.keys(), name
-        opens = naming.template.partition("}")[0].removeprefix("{")
-        values = {name: "/subscriptions/s" if name == opens else name for name in naming.arguments}
-        made = naming.id("s", values)
-        assert naming.parse(made.upper()) is not None, name
+IDENTITY = """
+terraform {
+  required_providers {
+    azurerm = {
+      source = "hashicorp/azurerm"
+    }
+  }
+}
+
+variable "name" {
+  type = string
+}
+
+resource "azurerm_user_assigned_identity" "this" {
+  name                = var.name
+  resource_group_name = "rg"
+  location            = "uksouth"
+}
+
+output "principal" {
+  value = azurerm_user_assigned_identity.this.principal_id
+}
+"""
+
+IDENTITY_TEST = """
+provider "azurerm" {
+  features {}
+}
+
+run "an_identity_has_a_principal" {
+  variables {
+    name = "id-proxy"
+  }
+  assert {
+    condition     = length(output.principal) == 36
+    error_message = "no principal"
+  }
+}
+
+run "a_short_name_is_refused" {
+  command = plan
+  variables {
+    name = "i"
+  }
+}
+"""
+
+
+def test_a_module_in_another_folder_is_tested_by_terraform_itself(terraform_in, azure_cloud, tmp_path):
+    module = tmp_path / "stack" / "modules" / "identity"
+    (module / "tests").mkdir(parents=True)
+    (module / "main.tf").write_text(IDENTITY)
+    (module / "tests" / "identity.tftest.hcl").write_text(IDENTITY_TEST)
+    azure_cloud.put("azurerm_resource_group", name="rg", location="uksouth")
+    terraform = terraform_in(tmp_path / "stack", "modules/identity")
+    terraform.init()
+    tested = terraform("test", "-no-color", ok=False)
+    assert 'run "an_identity_has_a_principal"... pass' in tested.stdout
+    assert "1 passed, 1 failed." in tested.stdout
+    assert "invalid value for name (must begin with a letter or number" in tested.stderr
+    assert azure_cloud.resources("azurerm_user_assigned_identity") == []
+    assert not list(module.glob(".terraform*"))
+
+
+def test_data_sources_find_what_others_made_and_say_what_they_did_not_find(terraform, azure_cloud):
+    azure_cloud.put("azurerm_resource_group", name="rg-hub", location="uksouth")
+    azure_cloud.put(
+        "azurerm_virtual_network",
+        name="vnet-hub",
+        resource_group_name="rg-hub",
+        location="uksouth",
+        address_space=["10.0.0.0/16"],
+    )
+    azure_cloud.put(
+        "azurerm_subnet",
+        name="snet",
+        resource_group_name="rg-hub",
+        virtual_network_name="vnet-hub",
+        address_prefixes=["10.0.1.0/24"],
+    )
+    terraform.write(
+        """
+        provider "azurerm" {
+          features {}
+        }
+
+        variable "subnet" {
+          default = "snet"
+        }
+
+        data "azurerm_virtual_network" "hub" {
+          name                = "vnet-hub"
+          resource_group_name = "rg-hub"
+        }
+
+        data "azurerm_subnet" "this" {
+          name                 = var.subnet
+          virtual_network_name = data.azurerm_virtual_network.hub.name
+          resource_group_name  = "rg-hub"
+        }
+
+        data "azurerm_role_definition" "reader" {
+          name = "Reader"
+        }
+
+        output "found" {
+          value = {
+            prefixes = data.azurerm_subnet.this.address_prefixes
+            space    = data.azurerm_virtual_network.hub.address_space
+            subnets  = data.azurerm_virtual_network.hub.subnets
+            reader   = data.azurerm_role_definition.reader.role_definition_id
+          }
+        }
+        """
+    )
+    terraform.init()
+    terraform.apply()
+    assert terraform.outputs()["found"] == {
+        "prefixes": ["10.0.1.0/24"],
+        "space": ["10.0.0.0/16"],
+        "subnets": ["snet"],
+        "reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    }
+    missing = terraform("plan", "-no-color", "-var", "subnet=gone", ok=False)
+    assert 'Name: "gone"' in missing.stderr and "was not found" in missing.stderr

@@ -13,7 +13,7 @@ A test takes `terraform` (the real binary, in an empty directory of its own) and
 
 - `terraform(*arguments, ok=True)` runs it and gives back `code`, `stdout`, `stderr`, `.json`, `.messages`; `init`,
   `apply`, `destroy`, `planned` (the plan as JSON), `changes` (address → actions, without what stays) and `outputs` are
-  short for the usual. `terraform_in(directory)` runs it in a module or example and leaves nothing there.
+  short for the usual. `terraform_in(root, "examples/minimal")` runs it in a copy of a tree.
   `terraform.environment` is for processes that start Terraform themselves (the installer): TF_REATTACH_PROVIDERS is in
   it, so `terraform init` asks no registry and writes no lock file for azurerm, and no version constraint is looked at.
 - `azure_cloud` lists (`resources`, `resource`, `deleted`), changes from outside (`put`, `change`, `delete`, `purge`),

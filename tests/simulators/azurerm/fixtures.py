@@ -275,11 +275,12 @@ def terraform(terraform_binary: str, azure_cloud: AzureCloud, tmp_path: Path) ->
 
 
 @pytest.fixture
-def terraform_in(terraform_binary: str, azure_cloud: AzureCloud, tmp_path: Path) -> Callable[[Path], Terraform]:
-    """Terraform over `azure_cloud` in a directory that is there (a module, an example), leaving nothing in it."""
+def terraform_in(terraform_binary: str, azure_cloud: AzureCloud, tmp_path: Path) -> Callable[..., Terraform]:
+    """Terraform over `azure_cloud` in a copy of a tree: `terraform_in(module)`, `terraform_in(root, "examples/minimal")`."""
 
-    def run_in(directory: Path) -> Terraform:
-        left = {"TF_DATA_DIR": str(tmp_path / f"data-{uuid.uuid4().hex[:8]}")}
-        return Terraform(terraform_binary, directory, azure_cloud.environment | left)
+    def run_in(root: Path, below: str = ".") -> Terraform:
+        copied = tmp_path / f"{root.name}-{uuid.uuid4().hex[:8]}"
+        shutil.copytree(root, copied, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan"))
+        return Terraform(terraform_binary, copied / below, azure_cloud.environment)
 
     return run_in

@@ -106,6 +106,43 @@ _REFLECTIONS: dict[str, Callable[[Cloud, Resource], dict[str, Any]]] = {
 }
 
 
+def told_by_data(cloud: Cloud, resource: Resource) -> dict[str, Any]:
+    """A resource's values, with what its data source has beside the resource's own attributes."""
+    values = reflected(cloud, resource)
+    more = _TOLD.get(resource.type)
+    return values if more is None else {**values, **more(cloud, resource)}
+
+
+def _network_told(cloud: Cloud, network: Resource) -> dict[str, Any]:
+    peerings = [child for child in cloud.below(network.id) if child.type == "azurerm_virtual_network_peering"]
+    return {
+        "subnets": [child.values["name"] for child in cloud.below(network.id) if child.type == "azurerm_subnet"],
+        "vnet_peerings": {each.values["name"]: each.values["remote_virtual_network_id"] for each in peerings},
+    }
+
+
+def _gateway_told(cloud: Cloud, gateway: Resource) -> dict[str, Any]:
+    def associated(what: str) -> list[str]:
+        associations = cloud.of_type(f"azurerm_nat_gateway_{what}_association")
+        argument = "public_ip_address_id" if what == "public_ip" else "public_ip_prefix_id"
+        return [each.values[argument] for each in associations if each.values["nat_gateway_id"] == gateway.id]
+
+    return {"public_ip_address_ids": associated("public_ip"), "public_ip_prefix_ids": associated("public_ip_prefix")}
+
+
+_TOLD: dict[str, Callable[[Cloud, Resource], dict[str, Any]]] = {
+    "azurerm_container_app_environment": lambda _, environment: {
+        "log_analytics_workspace_name": str(environment.values.get("log_analytics_workspace_id") or "").rsplit("/", 1)[
+            -1
+        ]
+    },
+    "azurerm_eventhub_namespace": lambda _, namespace: {"kafka_enabled": namespace.values["sku"] != "Basic"},
+    "azurerm_nat_gateway": _gateway_told,
+    "azurerm_subnet": lambda _, subnet: {"address_prefix": (subnet.values.get("address_prefixes") or [""])[0]},
+    "azurerm_virtual_network": _network_told,
+}
+
+
 def find(cloud: Cloud, type_: Type, config: dict[str, Any]) -> Resource | None:
     """The resource that a data source's arguments name."""
     wanted = {

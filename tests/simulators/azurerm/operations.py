@@ -127,7 +127,7 @@ def read_data(session: Session, type_: Type, config: dict[str, Any]) -> dict[str
                 raise Refusal(
                     404, "NotFound", "", sentence="{missing}", facts={"missing": lookups.missing(type_, config)}
                 )
-            return lookups.reflected(cloud, found)
+            return lookups.told_by_data(cloud, found)
 
     values = _carried_out(session, "read_data", type_, lookups.wanted(cloud, type_, config), look)
     return lookups.shaped(type_, values, config)
