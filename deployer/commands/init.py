@@ -205,15 +205,17 @@ def _init(
     }
     own_images = {"images.proxy": proxy_image, "images.admin": admin_image, "images.job": job_image}
     given |= {**(_images_of(images) if images else {}), **{key: each for key, each in own_images.items() if each}}
-    if name is not None:
-        _refuse_to_overwrite(_path(file, name), force)
     around = look_around()
     asks = not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
     if asks:
         _tell_what_was_found(around)
-    answers = collect({key: each for key, each in given.items() if each}, around, Terminal() if asks else None)
+    answers = collect(
+        {key: each for key, each in given.items() if each},
+        around,
+        Terminal() if asks else None,
+        lambda wanted: _taken(_path(file, wanted), wanted, force),
+    )
     path = _path(file, answers["name"])
-    _refuse_to_overwrite(path, force)
     _write(path, answers)
     _tell(path, answers, around, as_json=as_json)
 
@@ -222,14 +224,21 @@ def _path(file: Path | None, name: str) -> Path:
     return file if file is not None else DIRECTORY / f"{name}.yaml"
 
 
-def _refuse_to_overwrite(path: Path, force: bool) -> None:
-    if path.is_dir() or (path.exists() and not force):
-        raise CommandError(
-            f"{path} is there already",
-            "it is a folder" if path.is_dir() else "it is not written over",
-            "Name another with --file, or say --force.",
-            "file_exists",
-        )
+def _taken(path: Path, name: str, force: bool) -> str | None:
+    """Why a tenant of this name cannot be written to `path`; None: it can."""
+    from deployer.tenants import list_tenants
+
+    if path.is_dir():
+        return f"{path} is a folder; name another file with --file"
+    if path.exists() and not force:
+        return f"{path} is there already; choose another name, name another file with --file, or say --force"
+    beside = list_tenants(path.parent) if path.parent.is_dir() else ()
+    other = next((each.path for each in beside if each.name == name and each.path.name != path.name), None)
+    return (
+        f"{other} describes {name} already; choose another name, or write over that with --file and --force"
+        if other
+        else None
+    )
 
 
 def _images_of(file: Path) -> Mapping[str, str]:
@@ -268,10 +277,9 @@ def _write(path: Path, answers: Mapping[str, Any]) -> None:
         settings["seed"] = _from(path.parent, seed)
     text = write_document(settings)
     try:
-        tenant = parse_tenant_text(text, path)
+        parse_tenant_text(text, path)
     except TenantError as error:
         raise _does_not_hold(error) from None
-    _refuse_a_second(path, tenant.name)
     try:
         write_whole(path, text)
         write_whole(path.with_name(SCHEMA_FILE), schema_text())
@@ -289,21 +297,6 @@ def _from(folder: Path, seed: str) -> str:
         raise CommandError(
             f"{seed} cannot be named from {folder}", "they are on two drives", "Move one of them.", exit_code=FAILED
         ) from None
-
-
-def _refuse_a_second(path: Path, name: str) -> None:
-    from deployer.tenants import list_tenants
-
-    if not path.parent.is_dir():
-        return
-    for each in list_tenants(path.parent):
-        if each.name == name and each.path.name != path.name:
-            raise CommandError(
-                f"{each.path} describes {name} already",
-                "a tenant has one file",
-                "Choose another name, or write over that one with --file and --force.",
-                "tenant_exists",
-            )
 
 
 def _does_not_hold(error: "TenantError") -> CommandError:

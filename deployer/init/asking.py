@@ -1,7 +1,7 @@
 """How answers are got: from options where they are given, from a person at a terminal, or from defaults."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from deployer.errors import USAGE, CommandError
@@ -19,32 +19,44 @@ class Asker(Protocol):
         """Say why an answer was not taken."""
 
 
-def collect(given: Mapping[str, str | Sequence[str]], around: Surroundings, asker: Asker | None) -> dict[str, Any]:
-    """The answers, by key. `given` are the options' values; with no `asker` nobody is asked.
+def collect(
+    given: Mapping[str, str | Sequence[str]],
+    around: Surroundings,
+    asker: Asker | None,
+    taken: Callable[[str], str | None] = lambda name: None,
+) -> dict[str, Any]:
+    """The answers, by key. `given` are the options' values; with no `asker` nobody is asked; `taken` says why a name
+    cannot be had, or None.
 
-    Raises `CommandError` that names every option that is wrong, does not apply, or is missing.
+    Raises `CommandError` that names every option that is wrong, does not fit, or is missing.
     """
     answers: dict[str, Any] = {}
     checked = _checked(given)
-    needless: list[str] = []
+    wrong: list[str] = []
     missing: list[str] = []
+
+    def misfit(question: Question, value: Any) -> str | None:
+        return taken(value) if question.key == "name" else question.misfit(value, answers)
+
     for question in QUESTIONS:
         if not question.applies(answers):
             if question.key in checked:
-                needless.append(f"{question.option} does not apply: {question.unless}")
+                wrong.append(f"{question.option} does not apply: {question.unless}")
             continue
         default = _default(question, answers, around)
         if question.key in checked:
             answers[question.key] = checked[question.key]
-        elif asker is not None and question.asked:
-            if (answer := _ask(asker, question, default)) is not None:
+            if why := misfit(question, checked[question.key]):
+                wrong.append(f"{question.option}: {why}")
+        elif asker is not None and question.asked and not wrong:
+            if (answer := _ask(asker, question, default, question.required(answers), misfit)) is not None:
                 answers[question.key] = answer
         elif default is not None:
             answers[question.key] = question.check(default)
-        elif question.required:
+        elif question.required(answers):
             missing.append(f"{question.option} is missing: {question.text}")
-    if needless:
-        raise _refused("an option does not apply", needless, "Leave it out, or change what it hangs on.")
+    if wrong:
+        raise _refused("an option does not fit", wrong, "Leave it out, or change what it hangs on.")
     if missing:
         raise _refused(
             "answers are missing, and nobody can be asked",
@@ -76,26 +88,39 @@ def _value(question: Question, given: str | Sequence[str]) -> Any:
 
 
 def _default(question: Question, answers: Mapping[str, Any], around: Surroundings) -> str | None:
-    """What is offered; nothing where what was found in the surroundings would not be taken."""
+    """What is offered; nothing where it would not be taken."""
     default = question.default(answers, around)
     try:
-        return default if default is None else str(question.check(default))
+        if default is None or question.misfit(question.check(default), answers):
+            return None
+        return str(question.check(default))
     except ValueError:
         return None
 
 
-def _ask(asker: Asker, question: Question, default: str | None) -> Any:
+def _ask(
+    asker: Asker,
+    question: Question,
+    default: str | None,
+    required: bool,
+    misfit: Callable[[Question, Any], str | None],
+) -> Any:
     """The answer of a person, asked until it is one. None: there is none, and none is needed."""
     while True:
         text = asker.ask(question, default) or default or ""
-        if not text and not question.required:
-            return None
-        try:
-            if text:
-                return _value(question, re.split(r"[\s,]+", text) if question.many else text)
+        if not text:
+            if not required:
+                return None
             asker.complain("an answer is needed")
+            continue
+        try:
+            value = _value(question, re.split(r"[\s,]+", text) if question.many else text)
         except ValueError as error:
             asker.complain(str(error))
+            continue
+        if (why := misfit(question, value)) is None:
+            return value
+        asker.complain(why)
 
 
 def _refused(what: str, messages: Sequence[str], remedy: str) -> CommandError:

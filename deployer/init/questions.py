@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.init.surroundings import Surroundings
+from deployer.init import fitting
+from deployer.init.surroundings import Answers, Surroundings
 from deployer.regions import REGIONS
 from deployer.tenant.values import check_value
-
-Answers = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,8 @@ class Question:
     """`key` is the setting's path in the file, or a word of ours for what makes several.
 
     `default` is offered, and taken where nobody is asked; None of it: there is none. A question that is `required` and
-    has none has to be answered. One that is not `asked` is for its option alone. `many`: an answer is a list.
+    has none has to be answered. One that is not `asked` is for its option alone. `many`: an answer is a list. `check`
+    makes the value of a text, or raises `ValueError`; `misfit` says why it does not go with the answers before it.
     """
 
     key: str
@@ -28,9 +28,14 @@ class Question:
     default: Callable[[Answers, Surroundings], str | None] = lambda answers, around: None
     applies: Callable[[Answers], bool] = lambda answers: True
     unless: str = ""  # why it does not apply, for who gave its option
-    required: bool = False
+    required: Callable[[Answers], bool] = lambda answers: False
+    misfit: Callable[[Any, Answers], str | None] = lambda value, answers: None
     asked: bool = True
     many: bool = False
+
+
+def _required(_: Answers) -> bool:
+    return True
 
 
 def _setting(path: str) -> Callable[[str], Any]:
@@ -99,14 +104,14 @@ _EXISTING = _is("network.mode", "existing")
 _IN_EXISTING = "network is new"
 
 QUESTIONS: tuple[Question, ...] = (
-    Question("name", "NAME", "What is this installation called", _setting("name"), required=True),
+    Question("name", "NAME", "What is this installation called", _setting("name"), required=_required),
     Question(
         "subscription_id",
         "--subscription",
         "Subscription id",
         _setting("subscription_id"),
         default=lambda answers, around: around.subscription_id,
-        required=True,
+        required=_required,
     ),
     Question(
         "entra.tenant_id",
@@ -114,7 +119,7 @@ QUESTIONS: tuple[Question, ...] = (
         "Directory (tenant) id of Entra ID",
         _setting("entra.tenant_id"),
         default=lambda answers, around: around.tenant_id,
-        required=True,
+        required=_required,
     ),
     Question(
         "region",
@@ -122,9 +127,16 @@ QUESTIONS: tuple[Question, ...] = (
         "Region",
         _setting("region"),
         default=lambda answers, around: around.region,
-        required=True,
+        required=_required,
     ),
-    Question("prefix", "--prefix", "Prefix of every resource's name", _setting("prefix"), default=_always("aduana")),
+    Question(
+        "prefix",
+        "--prefix",
+        "Prefix of every resource's name",
+        _setting("prefix"),
+        default=_always("aduana"),
+        misfit=fitting.name_and_prefix,
+    ),
     Question("tags", "--tag", "Tag of every resource, as NAME=VALUE", tag, asked=False, many=True),
     Question(
         "availability",
@@ -133,6 +145,7 @@ QUESTIONS: tuple[Question, ...] = (
         _one_of("zones", "standby", "single"),
         choices=("zones", "standby", "single"),
         default=lambda answers, around: "zones" if _has_zones(answers) else "standby",
+        misfit=fitting.availability,
     ),
     Question(
         "ingress.visibility",
@@ -149,12 +162,14 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("ingress.front"),
         choices=("none", "front_door", "application_gateway"),
         default=_always("none"),
+        misfit=fitting.front,
     ),
     Question(
         "ingress.domain",
         "--domain",
-        "The proxy's domain, such as llm.contoso.com (empty: the name that Azure gives it)",
+        "The proxy's domain, such as llm.contoso.com (empty, where nothing stands before it: the name that Azure gives it)",
         _setting("ingress.domain"),
+        required=lambda answers: answers["ingress.front"] != "none",
     ),
     Question(
         "ingress.certificate.key_vault_secret_id",
@@ -163,7 +178,7 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("ingress.certificate.key_vault_secret_id"),
         applies=lambda answers: "ingress.domain" in answers and answers["ingress.front"] != "front_door",
         unless="there is no domain, or Front Door has its own certificate",
-        required=True,
+        required=_required,
     ),
     Question(
         "ingress.admin_domain",
@@ -172,6 +187,7 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("ingress.admin_domain"),
         applies=lambda answers: "ingress.domain" in answers,
         unless="there is no --domain",
+        misfit=fitting.admin_domain,
     ),
     Question(
         "network.mode",
@@ -182,11 +198,20 @@ QUESTIONS: tuple[Question, ...] = (
         default=_always("new"),
     ),
     Question(
+        "network.known_ranges",
+        "--known-range",
+        "Ranges in use elsewhere (on premises, peered networks), that nothing here may overlap",
+        _setting("network.known_ranges"),
+        many=True,
+    ),
+    Question(
         "network.address_space",
         "--address-space",
         "Range of the new network, /16 to /24",
         _setting("network.address_space"),
         default=_always("10.80.0.0/22"),
+        required=_required,
+        misfit=fitting.address_space,
         applies=_NEW,
         unless="network is existing",
     ),
@@ -197,7 +222,7 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("network.existing.vnet_id"),
         applies=_EXISTING,
         unless=_IN_EXISTING,
-        required=True,
+        required=_required,
     ),
     Question(
         "network.existing.apps_subnet_id",
@@ -206,16 +231,17 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("network.existing.apps_subnet_id"),
         applies=_EXISTING,
         unless=_IN_EXISTING,
-        required=True,
+        required=_required,
     ),
     Question(
         "network.existing.apps_range",
         "--apps-range",
         "Its range, such as 10.4.0.0/26",
         _setting("network.existing.apps_range"),
+        misfit=fitting.existing_range("apps"),
         applies=_EXISTING,
         unless=_IN_EXISTING,
-        required=True,
+        required=_required,
     ),
     Question(
         "network.existing.endpoints_subnet_id",
@@ -224,16 +250,17 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("network.existing.endpoints_subnet_id"),
         applies=_EXISTING,
         unless=_IN_EXISTING,
-        required=True,
+        required=_required,
     ),
     Question(
         "network.existing.endpoints_range",
         "--endpoints-range",
         "Its range, such as 10.4.0.64/27",
         _setting("network.existing.endpoints_range"),
+        misfit=fitting.existing_range("endpoints"),
         applies=_EXISTING,
         unless=_IN_EXISTING,
-        required=True,
+        required=_required,
     ),
     Question(
         "network.existing.gateway_subnet_id",
@@ -242,23 +269,17 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("network.existing.gateway_subnet_id"),
         applies=lambda answers: _EXISTING(answers) and answers["ingress.front"] == "application_gateway",
         unless="network is new, or front is not application_gateway",
-        required=True,
+        required=_required,
     ),
     Question(
         "network.existing.gateway_range",
         "--gateway-range",
         "Its range, such as 10.4.0.128/26",
         _setting("network.existing.gateway_range"),
+        misfit=fitting.existing_range("gateway"),
         applies=lambda answers: "network.existing.gateway_subnet_id" in answers,
         unless="network is new, or front is not application_gateway",
-        required=True,
-    ),
-    Question(
-        "network.known_ranges",
-        "--known-range",
-        "Ranges in use elsewhere (on premises, peered networks), that nothing here may overlap",
-        _setting("network.known_ranges"),
-        many=True,
+        required=_required,
     ),
     Question(
         "private_dns.mode",
@@ -275,7 +296,7 @@ QUESTIONS: tuple[Question, ...] = (
         resource_group_id,
         applies=_is("private_dns.mode", "existing"),
         unless="private DNS is not existing",
-        required=True,
+        required=_required,
     ),
     Question(
         "egress.mode",
@@ -284,6 +305,7 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("egress.mode"),
         choices=("open", "nsg", "firewall"),
         default=_always("nsg"),
+        misfit=fitting.egress,
     ),
     Question(
         "redis.mode",
@@ -326,7 +348,7 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("openai.accounts.resource_id"),
         applies=_is("openai", "existing"),
         unless="openai is not existing",
-        required=True,
+        required=_required,
         many=True,
     ),
     *(
@@ -335,7 +357,7 @@ QUESTIONS: tuple[Question, ...] = (
             f"--{name}-image",
             f"Image of {what}, with its digest (the release's images.yaml has it)",
             _setting(f"images.{name}"),
-            required=True,
+            required=_required,
         )
         for name, what in (("proxy", "the proxy"), ("admin", "the dashboard"), ("job", "the bootstrap job"))
     ),
@@ -361,7 +383,7 @@ QUESTIONS: tuple[Question, ...] = (
         _setting("entra.application_id"),
         applies=_is("entra.mode", "existing"),
         unless="entra is not existing",
-        required=True,
+        required=_required,
     ),
     Question(
         "entra.admin_groups",

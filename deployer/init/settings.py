@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from deployer.init.questions import BY_KEY, Answers
+from deployer.init.questions import BY_KEY
+from deployer.init.surroundings import Answers
 from deployer.tenant.network import ZONES
 
 # What the file of an answer that is the default leaves out: whoever reads it sees what was chosen.

@@ -16,6 +16,10 @@ _REGION = ("AZURE_DEFAULTS_LOCATION", "AZURE_LOCATION")
 _SIGNED_IN = ("ADUANA_AZURE_CREDENTIAL", "ARM_CLIENT_ID", "ARM_USE_MSI", "ARM_USE_OIDC")
 
 
+Answers = Mapping[str, Any]
+"""By the key of the question."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What was found; None is not known. `source` says where, for people."""

@@ -197,13 +197,57 @@ def test_an_option_that_would_be_ignored_is_refused(init):
     ]
 
 
-def test_answers_that_do_not_go_together_are_refused_before_anything_is_written(init, here):
-    code, told = init(
-        "contoso", *NEEDED, "--known-range", "10.80.0.0/16", "--front", "front_door", "--domain", "a.b.com"
-    )
-    assert (code, told["error"]["code"]) == (2, "tenant_invalid")
-    assert len(messages(told)) == 2 and "overlaps 10.80.0.0/16, which known_ranges" in "".join(messages(told))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--known-range", "10.80.0.0/16"), "--address-space is missing: Range of the new network, /16 to /24"),
+        (
+            ("--known-range", "10.80.0.0/16", "--address-space", "10.80.0.0/20"),
+            "--address-space: address_space 10.80.0.0/20 overlaps 10.80.0.0/16, which known_ranges says is in use elsewhere",
+        ),
+        (
+            ("--address-space", "10.1.0.0/24", "--egress", "firewall"),
+            "--egress: address_space 10.1.0.0/24 has no place for",
+        ),
+        ((*EXISTING, "--egress", "firewall"), "--egress: firewall is made in a new network; allowed: open, nsg"),
+        (
+            (*EXISTING[:-1], "10.4.0.32/27"),
+            "--endpoints-range: the subnets apps 10.4.0.0/26 and endpoints 10.4.0.32/27",
+        ),
+        (("--front", "front_door", "--domain", "a.b.com"), "--front: front_door serves the internet, and callers are"),
+        (("--front", "application_gateway"), "--domain is missing: "),
+        (
+            ("--region", "ukwest", "--availability", "zones"),
+            "--availability: ukwest has no availability zones; allowed:",
+        ),
+        (("--prefix", "windows"), "--prefix: Azure allows windows nowhere in a name"),
+    ],
+)
+def test_answers_that_do_not_go_together_are_refused_before_anything_is_written(init, here, options, message):
+    code, told = init("contoso", *NEEDED, *options)
+    assert (code, told["error"]["code"]) == (2, "usage")
+    assert len(messages(told)) == 1 and messages(told)[0].startswith(message)
     assert not (here / "tenants").exists()
+
+
+def test_what_only_the_whole_file_shows_is_refused_before_anything_is_written(init, here):
+    many = [option for n in range(9) for option in ("--openai-id", f"{ACCOUNTS}/a{n}")]
+    code, told = init("contoso", *NEEDED, "--openai", "existing", *many)
+    assert (code, told["error"]["code"]) == (2, "tenant_invalid")
+    assert "the subnet endpoints 10.80.0.128/27 is too small" in messages(told)[0]
+    assert not (here / "tenants").exists()
+
+
+def test_a_person_hears_at_once_what_does_not_fit_the_answers_before(here):
+    person = Person(
+        name=["contoso", "fabrikam"], front=["front_door", "application_gateway"], domain=["", "a.b.com"],
+        certificate=["https://contoso-kv.vault.azure.net/secrets/llm"], admin_domain=["a.b.com", "c.b.com"],
+        known_range=["10.80.0.0/16"], address_space=["", "10.80.4.0/22", "10.9.0.0/22"],
+    )  # fmt: skip
+    answers = collect(IMAGES, AROUND, person, lambda name: "is there" if name == "contoso" else None)
+    assert (answers["name"], answers["ingress.admin_domain"]) == ("fabrikam", "c.b.com")
+    assert answers["network.address_space"] == "10.9.0.0/22"
+    assert [each.split(" ")[0] for each in person.complaints] == ["is", "front_door", "an", "is", "an", "address_space"]
 
 
 def test_a_file_is_not_written_over_unless_that_is_asked(init):
@@ -211,11 +255,12 @@ def test_a_file_is_not_written_over_unless_that_is_asked(init):
     assert init("contoso", *NEEDED)[0] == 0
     path.write_text("mine")
     code, told = init("contoso", *NEEDED)
-    assert (code, told["error"]["code"], path.read_text()) == (1, "file_exists", "mine")
+    assert (code, path.read_text()) == (2, "mine")
+    assert messages(told)[0].startswith("NAME: tenants/contoso.yaml is there already; choose another name")
     assert init("contoso", *NEEDED, "--force")[0] == 0
     assert load_tenant(path).name == "contoso"
     code, told = init("contoso", *NEEDED, "--file", "tenants/other.yaml")
-    assert (code, told["error"]["code"]) == (1, "tenant_exists")
+    assert (code, messages(told)[0][:56]) == (2, "NAME: tenants/contoso.yaml describes contoso already; ch")
     assert sorted(each.name for each in Path("tenants").iterdir()) == ["contoso.yaml", "tenant.schema.json"]
 
 
