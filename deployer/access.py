@@ -18,6 +18,8 @@ import typer
 from deployer.errors import USAGE, CommandError
 
 if TYPE_CHECKING:
+    import psycopg
+
     from core.keys import Peppers
     from core.secrets.database import MasterKeys
     from core.secrets.resolver import CachingResolver
@@ -106,6 +108,21 @@ class Tenant:
 def with_tenant(database_url: str | None, data_dir: Path | None, work: Callable[[Tenant], Awaitable[Result]]) -> Result:
     """Open the tenant, do the work, close it. Raises `CommandError` for what a user can do something about."""
     return _run(_with_tenant(database_url, data_dir, work))
+
+
+def with_connection(
+    database_url: str | None, data_dir: Path | None, work: "Callable[[psycopg.Connection[Any]], Result]"
+) -> Result:
+    """Do blocking work on one connection to the tenant's database, whose tables are there. Raises `CommandError`."""
+
+    async def opened(tenant: Tenant) -> Result:
+        def blocking() -> Result:
+            with tenant.database.connector("aduana-cli").connect(autocommit=True) as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(blocking)
+
+    return with_tenant(database_url, data_dir, opened)
 
 
 def migrate_tenant(database_url: str | None, data_dir: Path | None) -> "Migrated":

@@ -31,6 +31,7 @@ _COMMANDS = (
     "secrets",
     "simulate",
     "bootstrap",
+    "backup",
 )
 
 

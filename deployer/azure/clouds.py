@@ -21,6 +21,8 @@ class Cloud:
     arm_audience: str
     graph_audience: str
     vault_audience: str
+    logs: str  # what Log Analytics is asked at
+    logs_audience: str
 
     storage_audience = "https://storage.azure.com"
     registry_audience = "https://containerregistry.azure.net"
@@ -39,6 +41,8 @@ CLOUDS: Mapping[str, Cloud] = {
             arm_audience="https://management.azure.com",
             graph_audience="https://graph.microsoft.com",
             vault_audience="https://vault.azure.net",
+            logs="https://api.loganalytics.azure.com",
+            logs_audience="https://api.loganalytics.io",
         ),
         Cloud(
             name="usgovernment",
@@ -50,6 +54,8 @@ CLOUDS: Mapping[str, Cloud] = {
             arm_audience="https://management.usgovcloudapi.net",
             graph_audience="https://graph.microsoft.us",
             vault_audience="https://vault.usgovcloudapi.net",
+            logs="https://api.loganalytics.us",
+            logs_audience="https://api.loganalytics.us",
         ),
         Cloud(
             name="china",
@@ -61,6 +67,8 @@ CLOUDS: Mapping[str, Cloud] = {
             arm_audience="https://management.chinacloudapi.cn",
             graph_audience="https://microsoftgraph.chinacloudapi.cn",
             vault_audience="https://vault.azure.cn",
+            logs="https://api.loganalytics.azure.cn",
+            logs_audience="https://api.loganalytics.azure.cn",
         ),
     )
 }

@@ -18,6 +18,7 @@ _URLS = {
     "ADUANA_ENTRA_AUTHORITY": "authority",
     "ADUANA_KEY_VAULT_URL": "vault",
     "ADUANA_BLOB_URL": "blob",
+    "ADUANA_LOGS_URL": "logs",
 }
 _PLACEHOLDERS = {"vault": "{vault}", "blob": "{account}"}
 
