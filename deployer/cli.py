@@ -29,6 +29,7 @@ _COMMANDS = (
     "audit",
     "budgets",
     "secrets",
+    "preflight",
     "simulate",
     "bootstrap",
     "backup",

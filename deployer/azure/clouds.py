@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """One of them. URLs have no slash at their end; `{vault}` and `{account}` stand for a resource's name."""
+    """One of them. URLs have no slash at their end; `{vault}`, `{account}` and `{host}` stand for
+    a resource's name."""
 
     name: str  # as Terraform's azurerm calls it
     arm: str
@@ -23,6 +24,8 @@ class Cloud:
     vault_audience: str
     logs: str  # what Log Analytics is asked at
     logs_audience: str
+
+    registry: str = "https://{host}"
 
     storage_audience = "https://storage.azure.com"
     registry_audience = "https://containerregistry.azure.net"

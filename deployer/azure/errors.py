@@ -48,10 +48,12 @@ class Refused(AzureError):
         told: str,
         request_id: str = "",
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.service, self.request, self.status = service, request, status
         self.azure_code, self.told, self.request_id = azure_code, told, request_id
         self.body = dict(body or {})
+        self.headers: Mapping[str, str] = headers or {}
         words = f"{azure_code}: {told}" if azure_code and told else azure_code or told or "no reason was given"
         super().__init__(f"{service} answered {status} to {request}: {words}", _REMEDIES.get(azure_code, ""))
 

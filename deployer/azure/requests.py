@@ -67,9 +67,10 @@ class Service:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send it. `target` is a path below this service, or a whole URL on its host.
+        """Send it, with a JSON body or a form. `target` is a path below this service, or a whole URL on its host.
 
         Raises:
             Refused: any answer of 400 or more, after what retries may help.
@@ -83,7 +84,7 @@ class Service:
             if self._tokens is not None and token is None:
                 token = await self._tokens.get(self._scope)
             try:
-                answer = await self._send(method, url, query, body, headers, token)
+                answer = await self._send(method, url, query, body, form, headers, token)
             except httpx.HTTPError as error:
                 if attempt >= _ATTEMPTS or method not in _REPEATABLE or not _may_pass(error):
                     raise self._unreachable(shown, error) from None
@@ -116,6 +117,7 @@ class Service:
         url: str,
         query: Mapping[str, str] | None,
         body: Any,
+        form: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         token: str | None,
     ) -> Answer:
@@ -124,7 +126,7 @@ class Service:
             sent["Authorization"] = f"Bearer {token}"
         async with self._slots:
             request = self._http.build_request(
-                method, httpx.URL(url).copy_merge_params(query or {}), json=body, headers=sent
+                method, httpx.URL(url).copy_merge_params(query or {}), json=body, data=form, headers=sent
             )
             response = await self._http.send(request, stream=True)
             try:
@@ -150,6 +152,7 @@ class Service:
             told=" ".join(str(error.get("message") or "").split())[:1000],
             request_id=answer.headers.get("x-ms-request-id", "") or answer.headers.get("request-id", ""),
             body=error,
+            headers=answer.headers,
         )
 
     def _unreachable(self, shown: str, error: httpx.HTTPError) -> Unreachable:

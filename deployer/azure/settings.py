@@ -19,8 +19,9 @@ _URLS = {
     "ADUANA_KEY_VAULT_URL": "vault",
     "ADUANA_BLOB_URL": "blob",
     "ADUANA_LOGS_URL": "logs",
+    "ADUANA_REGISTRY_URL": "registry",
 }
-_PLACEHOLDERS = {"vault": "{vault}", "blob": "{account}"}
+_PLACEHOLDERS = {"vault": "{vault}", "blob": "{account}", "registry": "{host}"}
 
 
 class AzureSettingsError(ValueError):

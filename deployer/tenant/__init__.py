@@ -129,15 +129,15 @@ class Tenant(Part):
         network, existing = self.network, self.network.existing
         if existing is None:
             given = {str(name): its_range for name, its_range in network.subnets.items()}
-            return plan_addresses(network.address_space, given, needs, network.known_ranges, self._addresses_in())
+            return plan_addresses(network.address_space, given, needs, network.known_ranges, self.addresses_in_use())
         ranges = {name: getattr(existing, f"{name}_range", None) for name in needs}
         return check_existing(
             {name: its_range for name, its_range in ranges.items() if its_range is not None},
             network.known_ranges,
-            self._addresses_in(),
+            self.addresses_in_use(),
         )
 
-    def _addresses_in(self) -> Mapping[str, int]:
+    def addresses_in_use(self) -> Mapping[str, int]:
         """How many addresses what is in a subnet takes at most, Azure's own five left out.
 
         Container Apps takes 14 (Azure's five among them) and one for ten replicas of each app, twice while a revision

@@ -4,6 +4,7 @@ https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret and
 https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
 """
 
+import base64
 import secrets
 import ssl
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import trustme
 
+from tests.simulators.azure.entra import EntraTenant
 from tests.simulators.azure.managed_identity import ManagedIdentity
 from tests.simulators.azure.server import Answer, Request, SimulatedService
 
@@ -20,20 +22,30 @@ RESOURCE = "https://vault.azure.net"
 class KeyVault(SimulatedService):
     """`put` a secret, and a new version of it. Who may read is whom `identity` gave a token for vaults."""
 
-    def __init__(self, identity: ManagedIdentity, directory: Path) -> None:
+    def __init__(
+        self, identity: ManagedIdentity | EntraTenant, directory: Path, authority: trustme.CA | None = None
+    ) -> None:
         self.identity = identity
+        if isinstance(identity, EntraTenant):
+            identity.services.add(RESOURCE)
         self.resource = RESOURCE  # that its challenge asks a token for
-        self.secrets: dict[tuple[str, str], list[tuple[str, str]]] = {}  # vault and name → versions, newest last
-        self.disabled: set[tuple[str, str]] = set()
-        self.deleted: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        self.tags: dict[tuple[str, str], dict[str, str]] = {}
-        self.forbids_writing = 0  # so many more writes
-        authority = trustme.CA()
+        self.reset()
+        authority = authority or trustme.CA()
         self.ca_file = directory / "key-vault-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
         super().__init__(context)
+
+    def reset(self) -> None:
+        """Vaults with nothing in them, that whoever has a token may read."""
+        self.secrets: dict[tuple[str, str], list[tuple[str, str]]] = {}  # vault and name → versions, newest last
+        self.certificates: dict[tuple[str, str], bytes] = {}  # vault and name → DER
+        self.disabled: set[tuple[str, str]] = set()
+        self.deleted: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.tags: dict[tuple[str, str], dict[str, str]] = {}
+        self.forbids_writing = 0  # so many more writes
+        self.closed: set[str] = set()  # vaults whose network rules keep everybody out
 
     @property
     def template(self) -> str:
@@ -42,6 +54,7 @@ class KeyVault(SimulatedService):
 
     @property
     def environment(self) -> dict[str, str]:
+        assert isinstance(self.identity, ManagedIdentity)
         return {
             **self.identity.environment,
             "ADUANA_KEY_VAULT_URL": self.template,
@@ -68,6 +81,10 @@ class KeyVault(SimulatedService):
             challenge = f'Bearer authorization="https://login.microsoftonline.com/contoso", resource="{self.resource}"'
             return Answer(401, _error("Unauthorized", "[TokenExpired] bad token"), {"WWW-Authenticate": challenge})
         _, vault, kind, name, *rest = request.path.split("/")
+        if vault in self.closed:
+            return Answer(403, _error("Forbidden", "public network access is disabled", "ForbiddenByConnection"))
+        if kind == "certificates":
+            return self._certificate(vault, name)
         if kind == "deletedsecrets":
             return self._deleted(request, vault, name, rest)
         if request.method == "PUT":
@@ -82,6 +99,15 @@ class KeyVault(SimulatedService):
         if (vault, name) in self.disabled:
             return Answer(403, _error("Forbidden", "not enabled", "SecretDisabled"))
         return Answer(200, {"value": wanted[0][1], **self._named(name, wanted[0][0])})
+
+    def _certificate(self, vault: str, name: str) -> Answer:
+        """https://learn.microsoft.com/rest/api/keyvault/certificates/get-certificate/get-certificate"""
+        der = self.certificates.get((vault, name))
+        if der is None:
+            return Answer(404, _error("CertificateNotFound", f"{name} was not found"))
+        enabled = (vault, name) not in self.disabled
+        id = f"{self.url}/certificates/{name}/{secrets.token_hex(16)}"
+        return Answer(200, {"id": id, "cer": base64.b64encode(der).decode(), "attributes": {"enabled": enabled}})
 
     def _write(self, vault: str, name: str, body: dict[str, Any]) -> Answer:
         if self.forbids_writing > 0:  # a role that was given a moment ago

@@ -3,7 +3,9 @@
 import json
 import ssl
 import threading
+import time
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,6 +47,7 @@ class SimulatedService:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []  # path, query, in the order they came
+        self.skew = 0.0  # seconds that its clock is ahead
         self.away = False  # connections are closed without an answer
         self.error: Answer | None = None  # answered in place of anything else
         self._open = threading.Event()
@@ -67,7 +70,8 @@ class SimulatedService:
                     return
                 answer = service.error or service.respond(request)
                 body = b"" if answer.body is None else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
+                self.send_response_only(answer.status)
+                self.send_header("Date", formatdate(time.time() + service.skew, usegmt=True))
                 for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))

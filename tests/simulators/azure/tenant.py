@@ -1,4 +1,5 @@
-"""A customer's Azure tenant as the installer meets it: Entra ID, Resource Manager and Graph, behind one certificate authority.
+"""A customer's Azure tenant as the installer meets it: Entra ID, Resource Manager, Graph, storage, a registry, vaults and DNS,
+behind one certificate authority.
 
     def test_…(azure_tenant):
         azure_tenant.arm.subscription.taken.add("aduana-contoso-kv-x1y2z3")
@@ -13,8 +14,12 @@ from pathlib import Path
 import trustme
 
 from tests.simulators.azure.arm import ArmService
+from tests.simulators.azure.blob_storage import BlobStorage
+from tests.simulators.azure.container_registry import ContainerRegistry
+from tests.simulators.azure.dns import DnsServer
 from tests.simulators.azure.entra import EntraTenant
 from tests.simulators.azure.graph import GraphService
+from tests.simulators.azure.key_vault import KeyVault
 
 
 class AzureTenant:
@@ -25,6 +30,10 @@ class AzureTenant:
         self.entra = EntraTenant(directory, authority)
         self.arm = ArmService(self.entra, _serving(authority))
         self.graph = GraphService(self.entra, _serving(authority))
+        self.blobs = BlobStorage(self.arm, _serving(authority))
+        self.registry = ContainerRegistry(self.entra, _serving(authority))
+        self.vaults = KeyVault(self.entra, directory, authority)
+        self.dns = DnsServer()
         self.operator = self.entra.register()
 
     @property
@@ -45,6 +54,9 @@ class AzureTenant:
         return {
             "ADUANA_ARM_URL": self.arm.url,
             "ADUANA_GRAPH_URL": self.graph.url,
+            "ADUANA_REGISTRY_URL": self.registry.template,
+            "ADUANA_BLOB_URL": self.blobs.template,
+            "ADUANA_KEY_VAULT_URL": self.vaults.template,
             "ADUANA_ENTRA_AUTHORITY": self.entra.url,
             "ADUANA_CA_BUNDLE": str(self.entra.ca_file),
             "ARM_CLIENT_ID": self.operator,
@@ -57,10 +69,14 @@ class AzureTenant:
         """An ordinary tenant again, with nothing installed."""
         self.arm.reset()
         self.graph.reset()
+        self.blobs.reset()
+        self.registry.reset()
+        self.vaults.reset()
+        self.dns.records.clear()
         self.entra.extra_claims.clear()
 
     def close(self) -> None:
-        for each in (self.entra, self.arm, self.graph):
+        for each in (self.entra, self.arm, self.graph, self.blobs, self.registry, self.vaults, self.dns):
             each.close()
 
 

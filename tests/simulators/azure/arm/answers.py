@@ -19,7 +19,10 @@ def _subscription(subscription: Subscription, _: Request, __: re.Match[str]) -> 
             "tenantId": subscription.tenant_id,
             "displayName": subscription.name,
             "state": subscription.state,
-            "subscriptionPolicies": {"quotaId": "EnterpriseAgreement_2014-09-01", "spendingLimit": "Off"},
+            "subscriptionPolicies": {
+                "quotaId": "EnterpriseAgreement_2014-09-01",
+                "spendingLimit": subscription.spending_limit,
+            },
         },
     )
 

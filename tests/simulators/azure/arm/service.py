@@ -33,8 +33,8 @@ class ArmService(SimulatedService):
         entra.services.add(AUDIENCE)
         self.subscription = Subscription(entra.tenant_id)
         self.lock = threading.RLock()
-        self.reset()
         super().__init__(tls)
+        self.reset()
 
     def reset(self) -> None:
         """An ordinary subscription, and nothing that goes wrong."""
@@ -46,7 +46,7 @@ class ArmService(SimulatedService):
         self.actions: dict[
             str, Any
         ] = {}  # regex of a path → what a POST to it answers: Answer, or a callable of the request
-        self.skew = 0.0  # seconds that its clock is ahead
+        self.skew = 0.0
         self._operations: dict[str, _Operation] = {}
         self.subscription.reset()
 

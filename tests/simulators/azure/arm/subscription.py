@@ -18,6 +18,7 @@ class Subscription:
     id: str = field(default_factory=lambda: str(uuid4()))
     name: str = "Contoso production"
     state: str = "Enabled"
+    spending_limit: str = "Off"
     locations: list[Document] = field(default_factory=list)
     providers: dict[str, Document] = field(default_factory=dict)  # by namespace
     usages: dict[tuple[str, str], list[Document]] = field(default_factory=dict)  # namespace and region → lines
@@ -44,7 +45,7 @@ class Subscription:
 
     def reset(self) -> None:
         """An ordinary subscription with nothing in it, of which the caller is the owner."""
-        self.name, self.state = "Contoso production", "Enabled"
+        self.name, self.state, self.spending_limit = "Contoso production", "Enabled", "Off"
         self.locations = catalogue.locations(self.id)
         self.providers = catalogue.providers(self.id)
         lines = catalogue.usages()
