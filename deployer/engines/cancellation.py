@@ -2,44 +2,35 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 class Cancellation:
-    """Counts how often somebody wished to stop, and tells who has to know."""
+    """Counts how often somebody wished to stop."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
         self._times = 0
-        self._listener: Callable[[int], None] | None = None
 
     @property
     def requested(self) -> bool:
         return self._requested.is_set()
 
+    @property
+    def times(self) -> int:
+        """How often it was wished."""
+        return self._times
+
     def request(self) -> None:
         """Wish it once more. From any thread, and from a signal's handler."""
         self._times += 1
         self._requested.set()
-        if self._listener is not None:
-            self._listener(self._times)
 
     def wait(self, seconds: float) -> bool:
         """Sleep, and wake up at once when somebody wishes to stop; whether that is so."""
         return self._requested.wait(seconds)
-
-    @contextmanager
-    def telling(self, listener: Callable[[int], None]) -> Iterator[None]:
-        """While inside, `listener` is told the number of every wish; of one that came before, at once. It must not block."""
-        self._listener = listener
-        try:
-            if self._times:
-                listener(self._times)
-            yield
-        finally:
-            self._listener = None
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -59,5 +50,5 @@ class Cancellation:
 
 
 def _signals() -> tuple[signal.Signals, ...]:
-    ending = getattr(signal, "SIGBREAK", signal.SIGTERM)  # SIGBREAK: Windows
+    ending: signal.Signals = getattr(signal, "SIGBREAK", signal.SIGTERM)  # SIGBREAK: Windows
     return (signal.SIGINT, ending)

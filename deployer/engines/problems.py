@@ -54,6 +54,7 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """What befell what, on one line."""
-        summary = " ".join(self.summary.split())
-        return f"{self.address}: {summary}" if self.address else summary
+        """What befell what, on one line: the engine's words, with the first of its explanation where it gives one."""
+        first = next((line.strip() for line in self.detail.splitlines() if line.strip()), "")
+        parts = (self.address, " ".join(self.summary.split()), first)
+        return ": ".join(part for part in parts if part)
