@@ -128,7 +128,7 @@ class Cloud:
         with self.lock:
             key = ids.key(type_name, resource_id)
             known = self.resources.get(key)
-            if known is None:
+            if known is None or known.type != type_name:
                 known = Resource(type_name, resource_id, values, self.generation(resource_id))
                 for behaviour, types in _COUNTED.items():
                     if type_name in types and self.behaviours[behaviour]:

@@ -14,7 +14,8 @@ def is_new(attempt: Attempt) -> None:
         return
     if attempt.session.features.get("skip_import_check_on_create_and_allow_overwriting_existing_resources"):
         return
-    if attempt.cloud.find(attempt.type, attempt.id) is not None:
+    # Types that share an id (two kinds of web test) share a name.
+    if ids.key(attempt.type, attempt.id) in attempt.cloud.resources:
         raise named("AlreadyExists")
 
 
