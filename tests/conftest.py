@@ -15,6 +15,7 @@ from tests.shared_postgres import TEMPLATE, shared_postgres
 from tests.simulators.azurerm.fixtures import (  # noqa: F401
     azure_cloud,
     azurerm_provider,
+    installed_terraform,
     terraform,
     terraform_binary,
     terraform_in,

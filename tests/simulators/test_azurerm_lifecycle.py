@@ -269,3 +269,20 @@ def test_data_sources_find_what_others_made_and_say_what_they_did_not_find(terra
     }
     missing = terraform("plan", "-no-color", "-var", "subnet=gone", ok=False)
     assert 'Name: "gone"' in missing.stderr and "was not found" in missing.stderr
+
+
+def test_azurerm_is_installed_from_a_mirror_locked_and_started_by_terraform_itself(installed_terraform, azure_cloud):
+    terraform = installed_terraform
+    terraform.write(NETWORK)
+    assert "Installing hashicorp/azurerm v5.2.0" in terraform("init", "-no-color").stdout
+    lock = (terraform.directory / ".terraform.lock.hcl").read_text()
+    assert 'version     = "5.2.0"' in lock and '"h1:' in lock
+    terraform.apply()
+    assert terraform.changes() == {}
+    terraform.write(NETWORK.replace("~> 5.0", "~> 6.0"))
+    refused = terraform("init", "-no-color", "-upgrade", ok=False)
+    assert "no available releases match the given constraints" in " ".join(refused.stderr.split())
+    azure_cloud.faults({"type": "azurerm_role_assignment", "operation": "delete", "error": "TooManyRequests"})
+    terraform.write(NETWORK)
+    said = " ".join(terraform("destroy", "-auto-approve", "-no-color", ok=False).stderr.split())
+    assert "unexpected status 429 (429 Too Many Requests) with error: TooManyRequests" in said

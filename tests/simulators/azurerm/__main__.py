@@ -1,13 +1,14 @@
 """`python -m tests.simulators.azurerm`: serve the provider and its control API until standard input ends or SIGTERM comes.
 
-Prints one line of JSON: `reattach`, the value for TF_REATTACH_PROVIDERS, and `control`, the API's URL.
+Prints one line of JSON: `reattach`, the value for TF_REATTACH_PROVIDERS, `control`, the API's URL, and `door`, the port that
+`plugin.make_mirror` wants.
 """
 
 import json
 import os
 import sys
 
-from tests.simulators.azurerm import control, schema
+from tests.simulators.azurerm import control, plugin, schema
 from tests.simulators.azurerm.cloud import Azure
 from tests.simulators.azurerm.provider import Provider
 
@@ -16,6 +17,7 @@ def main() -> None:
     azure = Azure()
     server, port = Provider(azure).serve()
     _, url = control.serve(azure)
+    door = plugin.Door(azure)
     reattach = {
         schema.SOURCE: {
             "Protocol": "grpc",
@@ -25,7 +27,7 @@ def main() -> None:
             "Addr": {"Network": "tcp", "String": f"127.0.0.1:{port}"},
         }
     }
-    print(json.dumps({"reattach": json.dumps(reattach), "control": url}), flush=True)
+    print(json.dumps({"reattach": json.dumps(reattach), "control": url, "door": door.port}), flush=True)
     sys.stdin.read()
     server.stop(grace=0)
 

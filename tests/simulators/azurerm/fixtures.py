@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.azurerm.plugin import make_mirror
+
 _PATIENCE = 120.0
 
 
@@ -36,7 +38,12 @@ class AzurermProvider:
         told = json.loads(said)
         self.reattach: str = told["reattach"]
         """The value of TF_REATTACH_PROVIDERS."""
+        self._door: int = told["door"]
         self.http = httpx.Client(base_url=told["control"], trust_env=False, timeout=30)
+
+    def mirror(self, directory: Path) -> Path:
+        """A filesystem mirror in an empty directory that has this provider as a binary, for Terraform to install and start."""
+        return make_mirror(directory, self._door)
 
     def stop(self) -> None:
         """End the process."""
@@ -284,3 +291,17 @@ def terraform_in(terraform_binary: str, azure_cloud: AzureCloud, tmp_path: Path)
         return Terraform(terraform_binary, copied / below, azure_cloud.environment)
 
     return run_in
+
+
+@pytest.fixture
+def installed_terraform(
+    terraform_binary: str, azurerm_provider: AzurermProvider, azure_cloud: AzureCloud, tmp_path: Path
+) -> Terraform:
+    """Terraform as a customer has it: it installs azurerm from a mirror, locks it, and starts it as its own process."""
+    mirror = azurerm_provider.mirror(tmp_path / "mirror")
+    settings = tmp_path / "terraform.rc"
+    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
+    directory = tmp_path / "terraform"
+    directory.mkdir(exist_ok=True)
+    environment = {name: value for name, value in azure_cloud.environment.items() if name != "TF_REATTACH_PROVIDERS"}
+    return Terraform(terraform_binary, directory, {**environment, "TF_CLI_CONFIG_FILE": str(settings)})

@@ -24,14 +24,20 @@ _WORKERS = 32
 class Provider:
     """Answers Terraform's calls."""
 
-    def __init__(self, azure: Azure) -> None:
-        self._azure = azure
+    def __init__(
+        self, azure: Azure, environment: dict[str, str] | None = None, over: threading.Event | None = None
+    ) -> None:
+        """`environment` is that of the plugin's process (that of reattached ones, if left out); `over` is set when Terraform
+        shuts the plugin down, which it does to those that it started itself."""
+        self._azure, self._environment, self._over = azure, environment, over
         self._schema = schema.load()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
-    def serve(self, address: str = "127.0.0.1:0") -> tuple[grpc.Server, int]:
-        """Start serving; the server, and the port it is on."""
+    def serve(
+        self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+    ) -> tuple[grpc.Server, int]:
+        """Start serving, with TLS if there are credentials; the server, and the port it is on."""
         server = grpc.server(
             futures.ThreadPoolExecutor(_WORKERS),
             options=[("grpc.so_reuseport", 0), ("grpc.max_send_message_length", -1)],
@@ -42,11 +48,19 @@ class Provider:
                     protocol.SERVICE, {name: self._handler(name) for name in protocol.METHODS}
                 ),
                 grpc.method_handlers_generic_handler("plugin.GRPCStdio", {"StreamStdio": _SILENT}),
+                grpc.method_handlers_generic_handler(
+                    "plugin.GRPCController", {"Shutdown": grpc.unary_unary_rpc_method_handler(self._shut_down)}
+                ),
             )
         )
-        port = server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         server.start()
         return server, port
+
+    def _shut_down(self, _: Any, __: grpc.ServicerContext) -> bytes:
+        if self._over is not None:
+            self._over.set()
+        return b""
 
     def _handler(self, name: str) -> grpc.RpcMethodHandler:
         method = getattr(self, _METHODS[name])
@@ -82,7 +96,7 @@ class Provider:
 
     def configure(self, request: Any, peer: str) -> dict[str, Any]:
         config = wire.read(request.config)
-        environment = self._azure.environment
+        environment = self._azure.environment if self._environment is None else self._environment
         subscription = config.get("subscription_id") or environment.get("ARM_SUBSCRIPTION_ID")
         if subscription is wire.UNKNOWN or not subscription:
             return {"diagnostics": [_error((), _NO_SUBSCRIPTION)]}
