@@ -16,8 +16,9 @@ A test takes `terraform` (the real binary, in an empty directory of its own) and
   short for the usual. `terraform_in(root, "examples/minimal")` runs it in a copy of a tree.
   `terraform.environment` is for processes that start Terraform themselves (the installer): TF_REATTACH_PROVIDERS is in
   it, so `terraform init` asks no registry and writes no lock file for azurerm, and no version constraint is looked at.
-- `installed_terraform` is the same without that: Terraform installs azurerm 5.2.0 from a mirror (`azurerm_provider.mirror(directory)`
-  makes one), locks it and starts it, and the provider reads its process's `ARM_…` variables. It takes a little longer.
+- `installed_terraform` is the same without that: Terraform installs azurerm 5.2.0 from a mirror (there is
+  `azurerm_provider.mirror(directory)` to make one), locks it and starts it, and the provider reads its process's `ARM_…`
+  variables. It takes a little longer.
 - `azure_cloud` lists (`resources`, `resource`, `deleted`), changes from outside (`put`, `change`, `delete`, `purge`),
   makes things fail or take long (`faults`, names in `refusals.NAMED`), switches what of Azure is played (`behave`,
   `cloud.BEHAVIOURS`), and tells what was asked (`journal`).
