@@ -108,3 +108,10 @@ def test_the_job_migrates_and_seeds_with_what_its_image_has(image, empty_databas
     seed = tmp_path / "seed.yaml"
     seed.write_text("clients:\n  - name: contoso\n")
     assert "contoso" in run("-m", "deployer", "seed", str(seed), **settings)
+
+
+def test_the_wheel_brings_the_stack_and_nothing_that_terraform_left_there(wheel: Path) -> None:
+    shipped = {path.relative_to(wheel / "deployer/stack").as_posix() for path in (wheel / "deployer/stack").rglob("*")}
+    text = {path.relative_to(ROOT / "terraform").as_posix() for path in (ROOT / "terraform/modules").rglob("*.tf")}
+    assert {"main.tf", "variables.tf", "outputs.tf"} | text <= shipped
+    assert not [path for path in shipped if path.startswith("examples") or ".tfstate" in path or ".terraform/" in path]
