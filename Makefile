@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 # The images' lock files: one an image, and one for what makes the wheel in them.
 IMAGES = proxy admin job
 
-.PHONY: up down test test-full lint format bench lock clean debian help
+.PHONY: up down test test-full lint format docs bench lock clean debian help
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -45,6 +45,10 @@ lint: $(DEV) ## Style, types, the import contracts, the licences of what is ship
 format: $(DEV) ## Put the code into the house's style
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+docs: $(DEV) ## Write what is generated of the Terraform stack's documents
+	$(BIN)/python -m tests.terraform.readmes
+	$(BIN)/python -m tests.terraform.state_keys
 
 bench: $(DEV) debian ## Measure the gateway beside its baselines (bench/README.md)
 	$(BIN)/python -m bench $(ARGS)

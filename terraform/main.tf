@@ -1,4 +1,7 @@
-# Aduana in an Azure subscription. Each concern has a file of its own:
+# Aduana in an Azure subscription: its network, the services of Azure that it uses, and its own. docs/terraform.md says how they
+# hang together.
+#
+# Each concern has a file of its own:
 #
 #   main.network.tf      the network and its private names     main.openai.tf       Azure OpenAI accounts and deployments
 #   main.egress.tf       the way out                           main.event-hubs.tf   the export of usage events
