@@ -103,6 +103,9 @@ class Entra(Part):
             yield Broken(("application_id",), "belongs to `mode: existing`; mode is create")
 
 
+StateKey = Annotated[str, Form(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", "a blob's name", "contoso-prod.tfstate")]
+
+
 class StateBackend(Part):
     """Where Terraform keeps the state."""
 
@@ -123,9 +126,7 @@ class StateBackend(Part):
             "tfstate",
         ),
     ] = Field("tfstate", description="The container in the storage account.")
-    key: Annotated[str, Form(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", "a blob's name", "contoso-prod.tfstate")] | None = (
-        Field(None, description="The state's name in the container. Left out: `<name>.tfstate`.")
-    )
+    key: StateKey | None = Field(None, description="The state's name in the container. Left out: `<name>.tfstate`.")
 
     def broken(self) -> Iterator[Broken]:
         if self.backend == "local":

@@ -80,6 +80,8 @@ def test_names_are_what_they_were_in_the_first_release():
     assert made.accounts == {"uks": "aduana-contoso-prod-uks-oai-5vchrl", "swc": "aduana-contoso-prod-swc-oai-fj6ouc"}
     assert made.state_storage_account == "aduanastatestmtl6c6"
     assert made.subnets["firewall"] == "AzureFirewallSubnet"
+    # Cut where a hyphen is.
+    assert re.fullmatch(r"aduana-contos-kv-[a-z2-7]{6}", name_resources(**CONTOSO | {"name": "contos-prod"}).key_vault)
 
 
 @pytest.mark.parametrize(

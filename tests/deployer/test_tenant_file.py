@@ -49,6 +49,7 @@ EXISTING_NETWORK = {"network": EXISTING}
         {"postgres__version": 17, "replicas__admin__cpu": 1, "replicas__proxy": None},
         {"redis__mode": "none", "replicas__proxy": {"min": 1, "max": 1}},
         {"network": EXISTING, "egress__mode": "open"},
+        {"network": EXISTING, "network__existing__vnet_id": VNET_ID.replace("resourceGroups", "resourcegroups")},
         {"network__subnets": {"apps": "10.80.2.0/23"}},
         {
             "egress": {
@@ -296,6 +297,7 @@ def test_all_that_is_wrong_is_told_at_once_by_line_and_rules_between_sections_th
             subscription_id: {SUBSCRIPTION}
             region: ukwest
             logs: {{retention_days: 1}}
+            ingress: {{front: application_gateway}}
             postgres:
               high_availability: zone_redundant
             network:
@@ -310,11 +312,12 @@ def test_all_that_is_wrong_is_told_at_once_by_line_and_rules_between_sections_th
     assert [(each.place.line, each.message.split(":")[0]) for each in caught.value.findings] == [
         (1, "zone_redundant"),
         (4, "logs.retention_days"),
-        (6, "postgres.high_availability"),
-        (9, "network.subnets.apps"),
-        (10, "images.admin"),
-        (10, "images.job"),
-        (10, "images.proxy"),
+        (5, "ingress.front"),
+        (7, "postgres.high_availability"),
+        (10, "network.subnets.apps"),
+        (11, "images.admin"),
+        (11, "images.job"),
+        (11, "images.proxy"),
     ]
 
 
@@ -353,6 +356,7 @@ def test_the_seed_file_is_looked_for_beside_the_tenant_file(tmp_path):
         ("west-europe", "westeurope"),
         ("westeurpoe", "westeurope"),
         ("eastus9", None),
+        ("uksouth2", None),
         ("mars", None),
     ],
 )
