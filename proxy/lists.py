@@ -30,8 +30,11 @@ from proxy.upstream import UpstreamError
 _DEFAULT, _MOST = 20, 100
 _AT_ONCE = 8  # objects asked for at once
 _LARGEST = 4 * 1024 * 1024  # bytes of one object
-# How far a list that is filtered looks on for more.
+# How far a list that is filtered looks on for more: of our table, and at the upstreams.
 _MOST_PAGES = 10
+_MOST_FETCHED = 200
+LEFT_OUT = b"x-aduana-left-out"
+"""The header that says how many objects a list leaves out: their upstream is configured no longer."""
 
 _BY_VALUE = frozenset({"after", "before", "purpose", "model", "agent_id"})
 _JSON = (b"content-type", b"application/json")
@@ -50,6 +53,11 @@ class _Asked(msgspec.Struct):
     model: str | None = None
     agent_id: str | None = None
     metadata: dict[str, str] = {}
+
+    def may_want(self, owner: Owner) -> bool:
+        """Whether an object is worth asking for: what we know of it does not change."""
+        purpose = owner.details.get("purpose")
+        return self.purpose is None or purpose is None or purpose == self.purpose
 
     def wants(self, found: dict[str, Any]) -> bool:
         if self.purpose is not None and found.get("purpose") != self.purpose:
@@ -85,7 +93,8 @@ class Lists:
         assert endpoint.lists is not None
         asked = _read(query)
         data: list[dict[str, Any]] = []
-        after, has_more = asked.after, True
+        after, has_more, fetched = asked.after, True, 0
+        gone: set[str] = set()
         for _ in range(_MOST_PAGES):
             try:
                 page = await self._objects.page(
@@ -106,23 +115,32 @@ class Lists:
                 ) from None
             except OwnersUnavailable as error:
                 raise owners_unavailable(error.retry_after) from None
-            found = await self._fetch(page.owners, routes, endpoint.lists, call)
+            upstreams = routes.snapshot.upstreams
+            gone.update(owner.id for owner in page.owners if owner.upstream not in upstreams)
+            owners = [owner for owner in page.owners if owner.upstream in upstreams and asked.may_want(owner)]
+            cut = len(owners) > _MOST_FETCHED - fetched
+            owners = owners[: _MOST_FETCHED - fetched]
+            fetched += len(owners)
+            found = await self._fetch(owners, routes, endpoint.lists, call)
             data.extend(each for each in found if each is not None and asked.wants(each))
-            has_more = page.has_more
-            if not has_more or len(data) >= asked.limit or asked.before is not None:
+            has_more = cut or page.has_more
+            after = (owners if cut else page.owners)[-1].id if page.owners else after
+            if not has_more or fetched >= _MOST_FETCHED or len(data) >= asked.limit or asked.before is not None:
                 break
-            after = page.owners[-1].id
+        looked_through = len(data) < asked.limit  # and there may be more behind what was looked at
         has_more = has_more or len(data) > asked.limit
         data = data[: asked.limit]
+        last = data[-1].get("id") if data else None
         listed = {
             "object": "list",
             "data": data,
             "first_id": data[0].get("id") if data else None,
-            "last_id": data[-1].get("id") if data else None,
+            "last_id": after if has_more and looked_through and asked.before is None else last,
             "has_more": has_more,
         }
         outcome.status = 200
-        answer.whole(200, [_JSON, *own_headers], _encode(listed))
+        left_out = [(LEFT_OUT, b"%d" % len(gone))] if gone else []
+        answer.whole(200, [_JSON, *left_out, *own_headers], _encode(listed))
 
     async def _fetch(
         self, owners: Sequence[Owner], routes: RouteTable, kind: str, call: Call
