@@ -64,7 +64,7 @@ class Settings:
     upstream_timeouts: Timeouts = Timeouts()
     max_connections: int = 1000  # to one upstream, from one process
     egress_hosts: AllowedHosts = ANYWHERE  # that upstreams may be at
-    ca_bundle: Path | None = None  # a private CA for upstreams and the Entra authority
+    ca_bundle: Path | None = None  # a private CA for what this process connects to by TLS
     lease_seconds: float = 60.0  # a call whose proxy was not heard for so long is an orphan
     deferred_kept_days: int = 30  # that the writer keeps what was accounted for later
     redis_timeout: float = 1.0  # seconds before an unanswered Redis counts as lost

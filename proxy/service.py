@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.snapshot import SealedSecret, Snapshot
 from core.snapshot.watch import SnapshotWatcher
 from core.store.database import Database
+from core.trust import client_context
 from proxy.admission import Admitter
 from proxy.answering import Answerer
 from proxy.app import build_app
@@ -147,7 +148,7 @@ class Service:
             snapshot = opened[0].watcher.current if opened else None
             return snapshot.sealed_secrets if snapshot is not None else {}
 
-        identities = Identities(settings.azure_credential, settings.azure_client_id)
+        identities = Identities(settings.azure_credential, settings.azure_client_id, settings.ca_bundle)
         resolver = resolver_of(settings, environment, identities=identities, sealed=sealed)
         try:
             database = Database.of(settings, await resolve_setting(settings.database_url, resolver))
@@ -360,7 +361,7 @@ async def _open_ledger(settings: Settings, resolver: CachingResolver, identities
 
 
 def _redis_tls(address: RedisAddress, settings: Settings) -> ssl.SSLContext | None:
-    return ssl.create_default_context(cafile=settings.ca_bundle) if address.tls else None
+    return client_context(settings.ca_bundle) if address.tls else None
 
 
 def _redis_login(address: RedisAddress, settings: Settings, identities: Identities) -> Login:

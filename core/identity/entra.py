@@ -7,10 +7,12 @@ credentials are used, so that no second HTTP client is needed at run time.
 import logging
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from core.identity import Token, TokenUnavailable
 from core.identity.tokens import KeptTokens
+from core.trust import azure_transport
 
 CredentialKind = Literal["managed_identity", "workload_identity", "environment", "default"]
 
@@ -22,9 +24,10 @@ _LOUD = ("azure", "msal", "urllib3")
 class EntraIssuer:
     """One identity: this process's own, or with a `client_id` a user-assigned one."""
 
-    def __init__(self, kind: CredentialKind, client_id: str | None = None) -> None:
+    def __init__(self, kind: CredentialKind, client_id: str | None = None, ca_bundle: Path | None = None) -> None:
         self._kind = kind
         self._client_id = client_id
+        self._ca_bundle = ca_bundle  # that its authority is verified by, besides the usual ones
 
     def issue(self, scope: str) -> Token:
         # A credential of its own for each request: those of the library keep tokens, and would give a refused one again.
@@ -48,19 +51,23 @@ class EntraIssuer:
         import azure.identity as entra
 
         client_id = self._client_id
+        try:
+            options = {**_LIMITS, **azure_transport(self._ca_bundle)}
+        except OSError as error:  # ssl.SSLError, too
+            raise TokenUnavailable(f"the certificates of {self._ca_bundle} cannot be used: {_reason(error)}") from None
         make: dict[CredentialKind, Callable[[], Any]] = {
-            "managed_identity": lambda: entra.ManagedIdentityCredential(client_id=client_id, **_LIMITS),
+            "managed_identity": lambda: entra.ManagedIdentityCredential(client_id=client_id, **options),
             "workload_identity": lambda: entra.WorkloadIdentityCredential(
-                **({"client_id": client_id} if client_id is not None else {}), **_LIMITS
+                **({"client_id": client_id} if client_id is not None else {}), **options
             ),
-            "environment": lambda: entra.EnvironmentCredential(**_LIMITS),
+            "environment": lambda: entra.EnvironmentCredential(**options),
             "default": lambda: entra.DefaultAzureCredential(
                 **(
                     {"managed_identity_client_id": client_id, "workload_identity_client_id": client_id}
                     if client_id is not None
                     else {}
                 ),
-                **_LIMITS,
+                **options,
             ),
         }
         try:
@@ -72,9 +79,10 @@ class EntraIssuer:
 class Identities:
     """Every identity that this process calls with, each kept once."""
 
-    def __init__(self, kind: CredentialKind, client_id: str | None = None) -> None:
-        """`client_id`: of the identity that is meant where none is named."""
+    def __init__(self, kind: CredentialKind, client_id: str | None = None, ca_bundle: Path | None = None) -> None:
+        """`client_id`: of the identity that is meant where none is named; `ca_bundle`: as of `EntraIssuer`."""
         self._kind = kind
+        self._ca_bundle = ca_bundle
         self._own = client_id
         self._kept: dict[str | None, KeptTokens] = {}
 
@@ -83,7 +91,7 @@ class Identities:
         named = client_id if client_id is not None else self._own
         kept = self._kept.get(named)
         if kept is None:
-            kept = self._kept[named] = KeptTokens(EntraIssuer(self._kind, named))
+            kept = self._kept[named] = KeptTokens(EntraIssuer(self._kind, named, self._ca_bundle))
         return kept
 
     def close(self) -> None:

@@ -223,7 +223,7 @@ def open_clients(url: str, settings: Settings, *, timeout: float, name: str) -> 
     issuer = None
     if settings.redis_auth == "entra":
         require_tls(address)
-        issuer = EntraIssuer(settings.azure_credential, settings.azure_client_id)
+        issuer = EntraIssuer(settings.azure_credential, settings.azure_client_id, settings.ca_bundle)
     return Clients(address, BlockingLogin(address, issuer), timeout=timeout, name=name, ca_bundle=settings.ca_bundle)
 
 

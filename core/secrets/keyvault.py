@@ -7,12 +7,14 @@ for the bearer's: they are kept and renewed elsewhere.
 import asyncio
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from core.identity import TokenSource, TokenUnavailable
 from core.identity.threads import in_thread
 from core.secrets import SecretNotFound, SecretRef, SecretUnavailable
+from core.trust import azure_transport
 
 PUBLIC_SCOPE = "https://vault.azure.net/.default"
 _PATIENCE = 15.0  # seconds for a read, its retries and a token included
@@ -40,7 +42,9 @@ def scope_of(url: str) -> str:
 class KeyVaultSource:
     """Reads from any vault that the identity may read; `url` is a vault's, with `{vault}` in place of its name."""
 
-    def __init__(self, tokens: TokenSource, url: str) -> None:
+    def __init__(self, tokens: TokenSource, url: str, ca_bundle: Path | None = None) -> None:
+        """`ca_bundle`: what vaults are verified by besides the usual authorities."""
+        self._ca_bundle = ca_bundle
         self._tokens = tokens
         self._url = url
         self._by_name = is_by_name(url)
@@ -85,7 +89,11 @@ class KeyVaultSource:
             ) from None
         except HttpResponseError as error:
             raise _refused(ref, error) from None
-        except (AzureError, ValueError) as error:  # the client's own, or the vault asked for a token that is not for it
+        except (
+            AzureError,
+            ValueError,
+            OSError,
+        ) as error:  # the client's, or the vault asked for a token that is not for it
             raise SecretUnavailable(f"{ref}: the vault cannot be asked: {_reason(error)}") from None
         if not found.value:
             raise SecretNotFound(f"{ref}: the secret is empty")
@@ -105,6 +113,7 @@ class KeyVaultSource:
                     # `_Bearer` gives no token for another audience.
                     verify_challenge_resource=self._by_name,
                     **LIMITS,
+                    **azure_transport(self._ca_bundle),
                 )
             return client
 

@@ -170,12 +170,12 @@ def resolver_of(
     sealed: Callable[[], Mapping[str, SealedSecret]] | None = None,
 ) -> CachingResolver:
     """A resolver of every scheme, as the settings say."""
-    identities = identities or Identities(settings.azure_credential, settings.azure_client_id)
+    identities = identities or Identities(settings.azure_credential, settings.azure_client_id, settings.ca_bundle)
     return open_resolver(
         environment,
         ttl=settings.secret_ttl,
         grace=settings.secret_grace,
-        vaults=KeyVaultSource(identities.of(), settings.key_vault_url),
+        vaults=KeyVaultSource(identities.of(), settings.key_vault_url, settings.ca_bundle),
         master_keys=settings.master_keys,
         sealed=sealed,
     )

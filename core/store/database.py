@@ -41,7 +41,7 @@ class Database:
         """The database at a resolved URL, entered as the settings say. Raises `ValueError`."""
         if settings.database_auth == "password":
             return cls(url)
-        issuer = EntraIssuer(settings.azure_credential, settings.azure_client_id)
+        issuer = EntraIssuer(settings.azure_credential, settings.azure_client_id, settings.ca_bundle)
         return cls(url, HeldToken(issuer, SCOPE), settings.ca_bundle)
 
     @property

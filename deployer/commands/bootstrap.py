@@ -88,7 +88,7 @@ def _prepare(spec: "BootstrapSpec", expand_only: bool) -> Any:
             exit_code=USAGE,
         )
     database = open_database(settings, os.environ)
-    issuer = EntraIssuer(settings.azure_credential, settings.azure_client_id)
+    issuer = EntraIssuer(settings.azure_credential, settings.azure_client_id, settings.ca_bundle)
     return Bootstrap(
         settings=settings,
         spec=spec,

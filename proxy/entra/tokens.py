@@ -9,12 +9,12 @@ from hashlib import sha256
 from time import monotonic
 
 from core.settings import Settings
+from core.trust import client_context
 from proxy.entra import VerifiedToken
 from proxy.entra.discovery import fetch_signing_keys
 from proxy.entra.issuers import issuers_of
 from proxy.entra.keyring import KeyRing, Rhythm
 from proxy.entra.verification import TokenVerifier
-from proxy.upstream.tls import client_context
 
 _MOST = 10_000  # tokens that are known at once
 

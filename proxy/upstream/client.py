@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 
+from core.trust import client_context
 from proxy.upstream.answer import UpstreamResponse
 from proxy.upstream.dial import dial
 from proxy.upstream.egress import Egress
@@ -13,7 +14,6 @@ from proxy.upstream.head import request_head
 from proxy.upstream.options import ClientOptions
 from proxy.upstream.origin import Origin
 from proxy.upstream.pool import ConnectionCounts, Pool
-from proxy.upstream.tls import client_context
 from proxy.upstream.tunnel import open_tunnel
 from proxy.upstream.upload import Upload
 

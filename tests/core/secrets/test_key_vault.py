@@ -1,6 +1,7 @@
 """`kv://` against a vault over TLS, with the tokens of the platform's identity endpoint."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -144,3 +145,17 @@ async def test_a_rotated_secret_is_picked_up_and_nobody_waits_for_it(key_vault: 
 )
 def test_a_clouds_vaults_have_the_audience_of_their_suffix(url: str, scope: str):
     assert KeyVaultSource(None, url)._scope == scope
+
+
+async def test_one_setting_says_whom_vaults_and_models_are_verified_by(key_vault: KeyVault, monkeypatch, tmp_path):
+    for name, value in key_vault.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    key_vault.put("contoso-kv", "openai", "value")
+    with pytest.raises(SecretUnavailable, match="certificate"):
+        await resolver_of(settings(key_vault), {}).resolve("kv://contoso-kv/openai")
+    trusting = replace(settings(key_vault), ca_bundle=key_vault.ca_file)
+    assert await resolver_of(trusting, {}).resolve("kv://contoso-kv/openai") == "value"
+    broken = replace(settings(key_vault), ca_bundle=tmp_path / "none.pem")
+    with pytest.raises(SecretUnavailable, match=r"none\.pem"):
+        await resolver_of(broken, {}).resolve("kv://contoso-kv/openai")

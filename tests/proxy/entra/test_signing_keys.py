@@ -7,9 +7,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from core.trust import client_context
 from proxy.entra.discovery import KeysUnavailable, fetch_signing_keys
 from proxy.entra.issuers import Issuer, issuers_of
-from proxy.upstream.tls import client_context
 from tests.proxy.entra.conftest import SLOW
 from tests.proxy.entra.test_verification import APP, refusal_of
 from tests.simulators.azure.entra import EntraTenant, SigningKey, new_private_key, signed
