@@ -30,6 +30,7 @@ _COMMANDS = (
     "budgets",
     "secrets",
     "preflight",
+    "state",
     "simulate",
     "bootstrap",
     "backup",

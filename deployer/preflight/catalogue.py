@@ -57,6 +57,14 @@ CHECKS: Sequence[Check] = (
         offline=True,
     ),
     Check(
+        "machine.terraform",
+        "Terraform",
+        _ERROR,
+        "the program is there, in a version that is known",
+        machine.look_at_terraform,
+        offline=True,
+    ),
+    Check(
         "machine.clock",
         "Clock",
         _ERROR,

@@ -4,7 +4,17 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
-from deployer.preflight.checks import Context, Finding, error, or_passed, warning
+from deployer.engines import EngineError
+from deployer.engines.terraform.binary import find_terraform
+from deployer.preflight.checks import Context, Finding, error, or_passed, passed, warning
+
+
+async def look_at_terraform(context: Context) -> Iterable[Finding]:
+    try:
+        binary = await asyncio.to_thread(find_terraform)
+    except EngineError as failed:
+        return [error(failed.message, failed.remedy)]
+    return [passed(f"{binary.version} ({binary.path})")]
 
 
 async def look_at_seed(context: Context) -> Iterable[Finding]:

@@ -80,6 +80,9 @@ async def _run(check: Check, context: Context, progress: Progress) -> Checked:
         findings = [_not_known(check, failed)]
     except DnsUnanswered as failed:
         findings = [warning(f"DNS did not answer: {failed}", "Try another server: --dns-server ADDRESS.")]
+    except Exception as failed:  # an answer that no reference shows: it must not take the other checks with it
+        words = f"this check could not judge what it was told ({type(failed).__name__})"
+        findings = [warning(words, f"Please report it, and look by hand: {check.what}.")]
     progress(check, True)
     return Checked(check, tuple(or_passed(findings, "nothing to object to")), time.monotonic() - begun)
 

@@ -40,7 +40,15 @@ class World:
     that can be somebody else's is.
     """
 
-    def __init__(self, azure: AzureTenant, directory: Path, runner: asyncio.Runner, session: Session) -> None:
+    def __init__(
+        self,
+        azure: AzureTenant,
+        directory: Path,
+        patch: pytest.MonkeyPatch,
+        runner: asyncio.Runner,
+        session: Session,
+    ) -> None:
+        self.patch = patch
         self.azure, self.arm, self.graph = azure, azure.arm, azure.graph.directory
         self.subscription: Subscription = azure.arm.subscription
         self.file = directory / "contoso.yaml"
@@ -194,8 +202,13 @@ def session(shared_azure_tenant: AzureTenant) -> Iterator[tuple[asyncio.Runner, 
 
 
 @pytest.fixture
-def world(azure_tenant: AzureTenant, session: tuple[asyncio.Runner, Session], tmp_path: Path) -> World:
-    return World(azure_tenant, tmp_path, *session)
+def world(
+    azure_tenant: AzureTenant,
+    session: tuple[asyncio.Runner, Session],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    return World(azure_tenant, tmp_path, monkeypatch, *session)
 
 
 def delegation(service: str) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def _no_seed_file(world: World) -> None:
     del world.document["seed"]
 
 
+@fault("machine.terraform", ERROR, "there is no Terraform at", "ADUANA_TERRAFORM")
+def _no_terraform(world: World) -> None:
+    world.patch.setenv("ADUANA_TERRAFORM", str(world.file.parent / "terraform"))
+
+
 @fault("machine.clock", ERROR, "s off", "NTP")
 def _a_clock_ten_minutes_off(world: World) -> None:
     world.arm.skew = 600.0

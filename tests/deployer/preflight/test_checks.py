@@ -65,6 +65,16 @@ def test_what_may_not_be_looked_at_is_a_warning_and_stops_nothing(world: World) 
     assert clock.verdict is Verdict.PASSED
 
 
+def test_an_answer_that_nobody_expects_stops_no_other_check(world: World) -> None:
+    world.subscription.lock(world.subscription.path)
+    world.subscription.locks[0]["properties"] = "ReadOnly"
+
+    found = {each.check.id: each for each in world.check_all("azure.locks", "azure.providers")}
+
+    assert found["azure.locks"].verdict is Verdict.WARNING and "by hand" in found["azure.locks"].findings[0].remedy
+    assert found["azure.providers"].verdict is Verdict.PASSED
+
+
 @pytest.mark.parametrize("gate", ["azure.sign_in", "azure.subscription"])
 def test_nothing_is_asked_of_azure_without_a_way_in(world: World, gate: str) -> None:
     breaks: dict[str, Callable[[], None]] = {

@@ -27,6 +27,7 @@ class BlobStorage(SimulatedService):
 
     def reset(self) -> None:
         self.allowed = True  # by a role for data
+        self.propagation = 0  # so many requests more are refused, as a role that was given is not in force yet
         self.let_in = True  # by the account's network rules
         self.blobs: dict[tuple[str, str, str], dict[str, str]] = {}  # account, container, blob → headers
 
@@ -60,6 +61,9 @@ class BlobStorage(SimulatedService):
             return _no(400, "MissingRequiredHeader")
         if not self.let_in:
             return _no(403, "AuthorizationFailure")
+        if self.propagation > 0:
+            self.propagation -= 1
+            return _no(403, "AuthorizationPermissionMismatch")
         if not self.allowed:
             return _no(403, "AuthorizationPermissionMismatch")
         _, account, container, *blob = request.path.split("/", 3)

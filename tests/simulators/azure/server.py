@@ -56,6 +56,8 @@ class SimulatedService:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: a second one would wait for the first one's acknowledgement
+            disable_nagle_algorithm = True
 
             def _any(self) -> None:
                 parts = urlsplit(self.path)

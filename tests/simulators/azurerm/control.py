@@ -34,6 +34,7 @@ def serve(azure: Azure) -> tuple[ThreadingHTTPServer, str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: a second one would wait for the first one's acknowledgement
 
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

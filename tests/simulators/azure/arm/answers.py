@@ -77,7 +77,7 @@ def _role_definition(subscription: Subscription, _: Request, found: re.Match[str
 
 def _locks(subscription: Subscription, _: Request, found: re.Match[str]) -> list[Document]:
     scope = found["scope"].lower()
-    return [each for each in subscription.locks if each["id"].lower().startswith(scope + "/")]
+    return [each for each in subscription.all_locks() if each["id"].lower().startswith(scope + "/")]
 
 
 def _usages(subscription: Subscription, _: Request, found: re.Match[str]) -> list[Document]:

@@ -140,7 +140,7 @@ def _refusal(subscription: Subscription, path: str, verb: str) -> Answer | None:
             f"The client does not have authorization to perform action '{action}' over scope '{path}' or the scope is invalid. "
             "If access was recently granted, please refresh your credentials.",
         )
-    for lock in subscription.locks:
+    for lock in subscription.all_locks():
         scope = lock["id"].lower().split("/providers/microsoft.authorization/locks/")[0]
         stops = lock["properties"]["level"] == "ReadOnly" or verb == "delete"
         if stops and (path.lower() == scope or path.lower().startswith(scope + "/")):

@@ -113,6 +113,12 @@ class Subscription:
             }
         )
 
+    def all_locks(self) -> list[Document]:
+        """Those that a test put there, and those that were made."""
+        return self.locks + [
+            each for each in self.resources.values() if each["type"] == "Microsoft.Authorization/locks"
+        ]
+
     def allowed(self, scope: str, action: str) -> bool:
         """Whether the caller may do that there."""
         from fnmatch import fnmatchcase
