@@ -10,7 +10,7 @@ import typer
 
 from deployer.errors import FAILED, USAGE, CommandError
 from deployer.output import JsonFlag, note, print_json, say
-from deployer.tenant_argument import DIRECTORY
+from deployer.tenant_argument import DirectoryOption
 
 if TYPE_CHECKING:
     from deployer.init.surroundings import Surroundings
@@ -151,9 +151,12 @@ def _init(
     reader_group: Annotated[
         list[str] | None, _option("--reader-group", "ID", "A group of readers. May be repeated.", _PEOPLE)
     ] = None,
+    directory: Path = DirectoryOption,
     file: Annotated[
         Path | None,
-        typer.Option("--file", metavar="FILE", help="Where it is written: tenants/NAME.yaml.", show_default=False),
+        typer.Option(
+            "--file", metavar="FILE", help="Where it is written: NAME.yaml in --tenants-dir.", show_default=False
+        ),
     ] = None,
     force: bool = typer.Option(False, "--force", help="Write over a file that is there."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing; defaults hold."),
@@ -162,6 +165,7 @@ def _init(
     from deployer.init.asking import collect
     from deployer.init.surroundings import look_around
     from deployer.init.terminal import Terminal
+    from deployer.release_images import read_release
 
     given: dict[str, str | Sequence[str] | None] = {
         "name": name,
@@ -204,7 +208,7 @@ def _init(
         "state.backend": state,
     }
     own_images = {"images.proxy": proxy_image, "images.admin": admin_image, "images.job": job_image}
-    given |= {**(_images_of(images) if images else {}), **{key: each for key, each in own_images.items() if each}}
+    given |= {**(read_release(images) if images else {}), **{key: each for key, each in own_images.items() if each}}
     around = look_around()
     asks = not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
     if asks:
@@ -213,15 +217,15 @@ def _init(
         {key: each for key, each in given.items() if each},
         around,
         Terminal() if asks else None,
-        lambda wanted: _taken(_path(file, wanted), wanted, force),
+        lambda wanted: _taken(_path(file, directory, wanted), wanted, force),
     )
-    path = _path(file, answers["name"])
+    path = _path(file, directory, answers["name"])
     _write(path, answers)
-    _tell(path, answers, around, as_json=as_json)
+    _tell(path, directory, answers, around, as_json=as_json)
 
 
-def _path(file: Path | None, name: str) -> Path:
-    return file if file is not None else DIRECTORY / f"{name}.yaml"
+def _path(file: Path | None, directory: Path, name: str) -> Path:
+    return file if file is not None else directory / f"{name}.yaml"
 
 
 def _taken(path: Path, name: str, force: bool) -> str | None:
@@ -239,31 +243,6 @@ def _taken(path: Path, name: str, force: bool) -> str | None:
         if other
         else None
     )
-
-
-def _images_of(file: Path) -> Mapping[str, str]:
-    """The images of a release's `images.yaml`."""
-    from core.seed.document import Fields, Scalar, read_document
-
-    try:
-        root, findings = read_document(file)
-    except OSError as error:
-        raise CommandError(
-            f"{file} cannot be read",
-            error.strerror or type(error).__name__,
-            "Name the release's images.yaml.",
-            "no_file",
-        ) from None
-    inner = root.values.get("images", root) if isinstance(root, Fields) else None
-    found = {
-        f"images.{name}": node.text
-        for name in ("proxy", "admin", "job")
-        if isinstance(inner, Fields) and isinstance(node := inner.values.get(name), Scalar)
-    }
-    if findings or len(found) < 3:
-        why = str(findings[0]) if findings else "it does not name the images proxy, admin and job"
-        raise CommandError(f"{file} holds no images", why, "Name the release's images.yaml.", "usage", exit_code=USAGE)
-    return found
 
 
 def _write(path: Path, answers: Mapping[str, Any]) -> None:
@@ -317,7 +296,7 @@ def _tell_what_was_found(around: "Surroundings") -> None:
     note(f"Found in {around.source}: subscription {around.subscription_id}{named}. Enter takes what is in [ ].")
 
 
-def _tell(path: Path, answers: Mapping[str, Any], around: "Surroundings", *, as_json: bool) -> None:
+def _tell(path: Path, directory: Path, answers: Mapping[str, Any], around: "Surroundings", *, as_json: bool) -> None:
     from deployer.init.document import SCHEMA_FILE
 
     detected = {
@@ -343,3 +322,4 @@ def _tell(path: Path, answers: Mapping[str, Any], around: "Surroundings", *, as_
     say(f"wrote {path}")
     say(f"  {answers['name']}: {answers['region']}, subscription {answers['subscription_id']}")
     say("  Every other setting is in it, commented out; read it before it is used.")
+    say(f"Next: aduana preflight {answers['name'] if path.parent == directory else path}")

@@ -36,7 +36,7 @@ def write_document(settings: Mapping[str, Any], *, schema: str = SCHEMA_FILE) ->
     environment = Environment(
         loader=PackageLoader("deployer.init", "."),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - it is YAML, and every value is written by `_scalar`
+        autoescape=False,  # noqa: S701 - it is YAML, and every value is written by `scalar`
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -81,13 +81,13 @@ def _value(name: str, value: Any, indent: int, off: int | None) -> Iterator[Line
     if isinstance(value, Mapping) and value:
         yield Line(indent, f"{name}:", off)
         for key, each in value.items():
-            yield Line(indent + 2, f"{_scalar(key)}: {_scalar(each)}", off)
+            yield Line(indent + 2, f"{scalar(key)}: {scalar(each)}", off)
     elif isinstance(value, list | tuple) and value:
         yield Line(indent, f"{name}:", off)
         for each in value:
-            yield Line(indent + 2, f"- {_scalar(each)}", off)
+            yield Line(indent + 2, f"- {scalar(each)}", off)
     else:
-        yield Line(indent, f"{name}: {_scalar(value)}", off)
+        yield Line(indent, f"{name}: {scalar(value)}", off)
 
 
 def _stands_for(setting: Setting) -> Any:
@@ -108,7 +108,8 @@ _ID_OR_RANGE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]+(\.[
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """A value as YAML has it, on one line."""
     if value is None:
         return ""
     if isinstance(value, bool):

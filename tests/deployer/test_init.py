@@ -44,6 +44,7 @@ def here(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("ARM_", "AZURE_"))]:
         if name != "AZURE_CONFIG_DIR":
             monkeypatch.delenv(name)
+    monkeypatch.delenv("ADUANA_TENANTS_DIR", raising=False)
     images = {name: f"ghcr.io/contoso/aduana-{name}{DIGEST}" for name in ("proxy", "admin", "job")}
     (tmp_path / "images.yaml").write_text(yaml.safe_dump({"images": images}))
     return tmp_path
@@ -262,6 +263,12 @@ def test_a_file_is_not_written_over_unless_that_is_asked(init):
     code, told = init("contoso", *NEEDED, "--file", "tenants/other.yaml")
     assert (code, messages(told)[0][:56]) == (2, "NAME: tenants/contoso.yaml describes contoso already; ch")
     assert sorted(each.name for each in Path("tenants").iterdir()) == ["contoso.yaml", "tenant.schema.json"]
+
+
+def test_the_folder_of_tenant_files_is_the_one_that_all_commands_know(init, here, monkeypatch):
+    monkeypatch.setenv("ADUANA_TENANTS_DIR", "customers")
+    assert init("contoso", *NEEDED)[1]["file"] == "customers/contoso.yaml"
+    assert run(["tenants", "list"]) == 0
 
 
 def test_the_seed_file_is_named_from_the_tenant_file(init):
