@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from deployer.azure import AzureError, Refused, Session
 from deployer.azure.requests import Service
@@ -76,9 +76,16 @@ async def _token(session: Session, registry: Service, image: Image, challenge: s
     """A token to pull, for nobody in particular, or for the operator where it is one of Azure's registries."""
     fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     scope = f"repository:{image.repository}:pull"
-    if fields.get("realm", "").endswith("/oauth2/token"):
-        return await _azure_token(session, registry, image.host, scope)
     realm = urlsplit(fields.get("realm", ""))
+    try:
+        return await _open_token(session, image, realm, fields.get("service", ""), scope)
+    except Refused:
+        if not realm.path.endswith("/oauth2/token"):
+            raise
+        return await _azure_token(session, registry, image.host, scope)
+
+
+async def _open_token(session: Session, image: Image, realm: SplitResult, service: str, scope: str) -> str:
     if realm.scheme != "https":
         raise Refused(
             service=image.host,
@@ -88,7 +95,7 @@ async def _token(session: Session, registry: Service, image: Image, challenge: s
             told="it asks for a password",
         )
     at = session.service(image.host, f"https://{realm.netloc}", None)
-    answer = await at.request("GET", realm.path, query={"service": fields.get("service", ""), "scope": scope})
+    answer = await at.request("GET", realm.path, query={"service": service, "scope": scope})
     return _said(answer.body, "token", "access_token")
 
 

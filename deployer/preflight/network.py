@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from deployer.azure.documents import Document
-from deployer.preflight.checks import Context, Finding, enough, error, info, or_passed, passed, skipped, warning
+from deployer.preflight.checks import Context, Finding, enough, error, or_passed, passed, skipped, warning
 
 _AZURE_KEEPS = 5  # addresses of each subnet
 
@@ -106,7 +106,9 @@ async def look_at_subnets(context: Context) -> Iterable[Finding]:
             findings.append(error(f"{id} is not there", f"Correct {where}.", where))
             continue
         findings += _range(name, plan.subnets[name], subnet)
-        findings += _delegation(context, name, subnet, where)
+        findings += _delegation(name, subnet, where)
+        if name == "apps":
+            findings += await _alone(context, subnet, where)
         if (line := usages.get(id.lower())) is not None:
             what, free = f"addresses of {subnet['name']}", line[1] - line[0]
             findings.append(enough(what, needs.get(name, 1), free, "Take a larger or emptier subnet.", where))
@@ -131,7 +133,7 @@ def _range(name: str, wanted: str, subnet: Document) -> Iterator[Finding]:
         yield error(words, "Write the range that it has.", f"network.existing.{name}_range")
 
 
-def _delegation(context: Context, name: str, subnet: Document, where: str) -> Iterator[Finding]:
+def _delegation(name: str, subnet: Document, where: str) -> Iterator[Finding]:
     properties = subnet.get("properties") or {}
     given = [str((each.get("properties") or {}).get("serviceName", "")) for each in properties.get("delegations") or []]
     wanted = _DELEGATIONS.get(name)
@@ -141,7 +143,14 @@ def _delegation(context: Context, name: str, subnet: Document, where: str) -> It
     if wanted is None and given:
         words = f"{subnet['name']} is delegated to {', '.join(given)}: nothing else may be in it"
         yield error(words, "Take a subnet that is delegated to nobody.", where)
-    links = [each for each in properties.get("serviceAssociationLinks") or [] if name == "apps"]
-    if links:
-        words = f"{subnet['name']} holds a Container Apps environment already"
-        yield info(words, "It must be this installation's: an environment has its subnet for itself.", where)
+
+
+async def _alone(context: Context, subnet: Document, where: str) -> list[Finding]:
+    """An environment has its subnet for itself."""
+    if not (subnet.get("properties") or {}).get("serviceAssociationLinks"):
+        return []
+    environment = context.in_group(f"Microsoft.App/managedEnvironments/{context.names.environment}")
+    if await context.azure.resource(environment) is not None:
+        return []
+    words = f"{subnet['name']} holds another Container Apps environment"
+    return [error(words, "Take another subnet: an environment has its own for itself.", where)]

@@ -65,9 +65,9 @@ def _has(locations: Iterable[str], shown: str) -> bool:
 
 
 def _zones(type_: Document, shown: str, region: Document) -> bool:
-    """By the type's own mapping; a type without any is zoned wherever the region is."""
+    """By the type's own mapping; a type that tells none is zoned wherever the region is."""
     mappings = type_.get("zoneMappings")
-    if mappings is None:
+    if not mappings:
         return bool(region.get("availabilityZoneMappings"))
     return any(_has([str(each.get("location", ""))], shown) and each.get("zones") for each in mappings)
 

@@ -213,7 +213,8 @@ def _no_container_apps_here(world: World) -> None:
 
 @fault("region.services", ERROR, "Microsoft.Cache/redisEnterprise has no availability zones", "zone_redundant: false")
 def _redis_without_zones(world: World) -> None:
-    _type(world, "Microsoft.Cache", "redisEnterprise")["zoneMappings"] = []
+    mappings = _type(world, "Microsoft.Cache", "redisEnterprise")["zoneMappings"]
+    mappings[:] = [each for each in mappings if each["location"] != "UK South"]
 
 
 @fault("region.services", ERROR, "newregion is no region that this subscription may use")
@@ -429,6 +430,11 @@ def _a_full_subnet(world: World) -> None:
     world.subscription.resources[network.lower()]["usages"][1]["currentValue"] = 249
 
 
+@fault("network.subnets", ERROR, "holds another Container Apps environment", "for itself")
+def _a_subnet_with_an_environment_in_it(world: World) -> None:
+    _subnet(world, "apps")["properties"]["serviceAssociationLinks"] = [{"name": "legionservicelink"}]
+
+
 @fault("network.subnets", ERROR, "is in westeurope", "one region")
 def _a_network_in_another_region(world: World) -> None:
     world.take_existing()
@@ -580,6 +586,13 @@ def _an_image_that_was_not_pushed(world: World) -> None:
 @fault("images.reachable", ERROR, "does not let everybody in", "images.registry_id")
 def _a_private_registry_that_is_not_named(world: World) -> None:
     world.azure.registry.public = world.azure.registry.may_pull = False
+
+
+@fault("images.reachable", ERROR, "/aduana/job has no sha256:", "Push it")
+def _a_registry_of_azures_that_everybody_may_pull_from(world: World) -> None:
+    world.azure.registry.public, world.azure.registry.anonymous = False, True
+    world.azure.registry.may_pull = False
+    world.azure.registry.manifests = {each for each in world.azure.registry.manifests if not each[0].endswith("/job")}
 
 
 @fault("images.reachable", WARNING, "does not let this identity in", "AcrPull")

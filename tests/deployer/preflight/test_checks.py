@@ -30,6 +30,40 @@ def test_an_installation_among_what_others_keep_passes(world: World) -> None:
     assert {id for id, each in found.items() if each.verdict is not _PASSED} == skipped, said
 
 
+def test_what_is_installed_already_is_in_nobodys_way(world: World) -> None:
+    names, add = world.tenant.names(), world.subscription.add
+    account = world.ours(f"Microsoft.CognitiveServices/accounts/{names.accounts['main']}")
+    for id in (
+        f"Microsoft.KeyVault/vaults/{names.key_vault}",
+        f"Microsoft.DBforPostgreSQL/flexibleServers/{names.postgres}",
+        f"Microsoft.Cache/redisEnterprise/{names.redis}",
+        f"Microsoft.App/managedEnvironments/{names.environment}",
+    ):
+        add(world.ours(id))
+    network = world.ours(f"Microsoft.Network/virtualNetworks/{names.virtual_network}")
+    add(network, properties={"addressSpace": {"addressPrefixes": ["10.80.0.0/22"]}})
+    add(account)
+    add(f"{account}/deployments/gpt-4o", sku={"name": "Standard", "capacity": 40})
+    add(f"{account}/deployments/mini", sku={"name": "Standard", "capacity": 60})
+    for namespace, name in (
+        ("Microsoft.CognitiveServices", "OpenAI.Standard.gpt-4o"),
+        ("Microsoft.CognitiveServices", "OpenAI.Standard.gpt-4o-mini"),
+        ("Microsoft.CognitiveServices", "OpenAI.S0.AccountCount"),
+        ("Microsoft.App", "ManagedEnvironmentCount"),
+        ("Microsoft.DBforPostgreSQL", "standardDDSv5Family"),
+    ):
+        world.subscription.quota(namespace, "uksouth", name, 100, 100)
+    world.subscription.lock(world.ours(f"Microsoft.KeyVault/vaults/{names.key_vault}"), name="holds-data")
+
+    found = {each.check.id: each for each in world.check_all()}
+
+    said = {id: [(f.verdict.value, f.message) for f in each.findings] for id, each in found.items()}
+    skipped = {"network.subnets", "accounts.existing", "logs.workspace"}
+    assert {id for id, each in found.items() if each.verdict.rank > _SKIPPED.rank} <= {"quota.container_apps"}, said
+    assert {id for id, each in found.items() if each.verdict is _SKIPPED} == skipped, said
+    assert found["names.available"].findings[0].figures == {"free": 0, "ours": 4}
+
+
 @pytest.mark.parametrize("row", FAULTS, ids=[row.name for row in FAULTS])
 def test_what_is_wrong_is_found(world: World, row: Row) -> None:
     row.breaks(world)

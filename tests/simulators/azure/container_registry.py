@@ -25,6 +25,7 @@ class ContainerRegistry(SimulatedService):
 
     def reset(self) -> None:
         self.public = True
+        self.anonymous = False  # whoever comes may pull, by Azure's token flow
         self.away = False
         self.may_pull = True  # whoever signs in
         self.manifests: set[tuple[str, str]] = set()  # repository, digest
@@ -44,6 +45,8 @@ class ContainerRegistry(SimulatedService):
         _, host, path = request.path.split("/", 2)
         if path == "token" and self.public:
             return Answer(200, {"token": self._issue()})
+        if path == "oauth2/token" and request.method == "GET":
+            return Answer(200, {"access_token": self._issue()}) if self.anonymous else _no(401, "UNAUTHORIZED", "no")
         if path == "oauth2/exchange":
             if self.entra.accepts(request.form["access_token"], AUDIENCE) is None or not self.may_pull:
                 return _no(401, "UNAUTHORIZED", "authentication required")
