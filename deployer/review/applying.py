@@ -1,0 +1,157 @@
+"""Applying a reviewed plan: the engine's work, then the steps behind it, in the plan's order. All of it may be done again.
+
+What an interruption left is found by looking, not by remembering: the engine goes on within the reviewed plan, and every step
+does only what it finds missing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+from deployer.azure import AzureError, AzureSettings, AzureSettingsError, Session, as_command_error, open_azure
+from deployer.engines import Outcome, Result, Watch, unwatched
+from deployer.errors import USAGE, CommandError
+from deployer.review import ReviewedPlan
+from deployer.review.subject import Subject
+from deployer.tenant import Tenant
+from deployer.tenant_file import TenantFile
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A step behind the engine's work, taken."""
+
+    id: str
+    title: str
+    changes: tuple[str, ...]  # what was done, as clauses; nothing where all was in place
+    seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints of it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "changes": list(self.changes),
+            "seconds": round(self.seconds, 1),
+            "facts": dict(self.facts),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of it. `steps` are those that were taken; fewer than the plan has where the engine did not get through."""
+
+    outcome: Outcome
+    steps: tuple[Taken, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        return self.outcome.result is Result.DONE
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints of it."""
+        return {"infrastructure": self.outcome.as_json(), "steps": [step.as_json() for step in self.steps]}
+
+
+class Step(Protocol):
+    """Something behind the engine's work."""
+
+    id: str
+    title: str
+
+    async def take(self, session: Session, file: TenantFile, say: Say) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        """Do what is missing: what was done, and facts. Raises `CommandError`, `AzureError`; may be done again."""
+        ...
+
+
+class Registration:
+    """The app registration."""
+
+    id = "app_registration"
+    title = "App registration"
+
+    async def take(self, session: Session, file: TenantFile, say: Say) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        from deployer.registration import register
+
+        made = await register(session.graph, file.tenant)
+        return made.changes, {"application_id": made.application_id}
+
+
+class Bootstrap:
+    """The bootstrap, by the job inside the network."""
+
+    id = "bootstrap"
+    title = "Bootstrap"
+
+    async def take(self, session: Session, file: TenantFile, say: Say) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        from deployer.bootstrap.spec import SpecError, pack
+        from deployer.installation import Installation
+
+        installation = Installation(file.tenant)
+        try:
+            packed = pack(await installation.bootstrap_spec(session.arm, file.seed_path))
+        except SpecError as error:
+            raise CommandError("the bootstrap cannot be handed its work", str(error), code="seed_too_large") from None
+        command = ["bootstrap", "--spec", f"env:{_SPEC}"]
+        ended = await installation.job(session).run(command, {_SPEC: packed}, say=say)
+        result = ended.result
+        if not ended.succeeded or result is None or "error" in result:
+            raise _failed_inside("the bootstrap failed", ended.execution, result, ended.lines)
+        steps = result["steps"]
+        changes = tuple(change for step in steps if step["standing"] == "done" for change in step["changes"])
+        keys = {path: ref for step in steps for path, ref in step["facts"].get("keys", {}).items()}
+        return changes, {"execution": ended.execution, "keys": keys}
+
+
+_SPEC = "ADUANA_BOOTSTRAP"
+STEPS: Sequence[Step] = (Registration(), Bootstrap())
+
+
+def apply_infrastructure(subject: Subject, reviewed: ReviewedPlan, *, watch: Watch = unwatched) -> Outcome:
+    """The engine's part. Raises `EngineError`."""
+    return subject.engine.apply(reviewed.plan, watch=watch)
+
+
+async def take_steps(
+    file: TenantFile, steps: Sequence[Step] = STEPS, say: Say = lambda line: None
+) -> tuple[Taken, ...]:
+    """What is behind it. Raises `CommandError`; what was done stays, and is found done by the next try."""
+    taken = []
+    async with session_of(file.tenant) as session:
+        for step in steps:
+            say(step.title)
+            began = monotonic()
+            try:
+                changes, facts = await step.take(session, file, lambda line: say(f"  {line}"))
+            except AzureError as error:
+                raise as_command_error(error, f"{step.title}: Azure said no") from None
+            taken.append(Taken(step.id, step.title, changes, monotonic() - began, facts))
+            for change in changes or ("all was in place",):
+                say(f"  {change}")
+    return tuple(taken)
+
+
+def session_of(tenant: Tenant) -> Any:
+    """A session with Azure as this machine is signed in. Raises `CommandError` for settings that are wrong."""
+    try:
+        settings = AzureSettings.from_environment(tenant.region, tenant.entra.tenant_id)
+    except AzureSettingsError as error:
+        raise CommandError("a setting is wrong", str(error), code="settings", exit_code=USAGE) from None
+    return open_azure(settings)
+
+
+def _failed_inside(what: str, execution: str, result: Mapping[str, Any] | None, lines: Sequence[str]) -> CommandError:
+    if result is not None and "error" in result:
+        error = result["error"]
+        return CommandError(what, str(error["message"]), str(error.get("remedy", "")), str(error.get("code", "failed")))
+    return CommandError(
+        what,
+        f"the job's execution {execution} ended without a result",
+        "Run the same command again; the log below, and the workspace's ContainerAppConsoleLogs_CL, say more.",
+        "job_failed",
+        details=[{"message": line} for line in lines[-20:]],
+    )
