@@ -79,6 +79,8 @@ resource "azurerm_firewall_policy_rule_collection_group" "this" {
 }
 
 resource "azurerm_firewall" "this" {
+  #checkov:skip=CKV_AZURE_216: the policy says it
+
   name                = var.name
   resource_group_name = var.resource_group_name
   location            = var.location
