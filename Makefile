@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEV    := $(VENV)/.ready-dev
+# checkov's own: what it needs and what we need exclude each other.
+POLICIES := $(VENV)-policies
 # python-terraform is published as source alone; requirements-build.lock has what builds it.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes \
   --only-binary :all: --no-binary python-terraform --no-build-isolation -r
@@ -32,7 +34,7 @@ test: $(DEV) debian ## Pass the tests
 test-full: $(DEV) debian ## The tests, and every seeded round of what `make test` samples
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --timeout 1800 $(ARGS)
 
-lint: $(DEV) ## Style, types, the import contracts, the licences of what is shipped, the images and the release workflow
+lint: $(DEV) $(POLICIES)/.ready ## Style, types, the import contracts, the licences of what is shipped, the images, the release workflow and the Terraform stack
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,6 +43,7 @@ lint: $(DEV) ## Style, types, the import contracts, the licences of what is ship
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --quiet --offline --persona pedantic --no-progress .github
+	$(POLICIES)/bin/python tests/terraform/policies
 
 format: $(DEV) ## Put the code into the house's style
 	$(BIN)/ruff check --fix-only .
@@ -57,12 +60,13 @@ lock: $(DEV) ## Resolve the dependencies anew into the hashed lock files
 	$(COMPILE) pyproject.toml --extra dev --group build --upgrade -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra local -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
+	$(COMPILE) --group policies --upgrade -o requirements-policies.lock
 	for image in $(IMAGES); do \
 	  $(COMPILE) pyproject.toml --extra $$image -c requirements-dev.lock -o requirements-$$image.lock || exit 1; \
 	done
 
 clean: ## Remove what make made (a local tenant's data stay)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(POLICIES) .mypy_cache .ruff_cache .pytest_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's programs that a test or the bench wants, as program=package; elsewhere those say why they are skipped.
@@ -91,3 +95,9 @@ $(DEV): $(READY) requirements-dev.lock
 	@echo "installing what the tests and checks need into $(VENV)"
 	@$(INSTALL) requirements-dev.lock
 	@touch $(DEV)
+
+$(POLICIES)/.ready: requirements-policies.lock | $(READY)
+	@echo "installing checkov into $(POLICIES) (once; a minute)"
+	@test -x $(POLICIES)/bin/python || $(PYTHON) -m venv $(POLICIES)
+	@$(POLICIES)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --only-binary :all: -r $<
+	@touch $@
