@@ -1,7 +1,7 @@
 """`python tests/terraform/policies`: the stack by checkov and by our own rules, and those by what breaks each.
 
-It runs in an environment of checkov's own (`make lint` makes it): what checkov needs and what the tests need exclude each other. So
-nothing of ours is imported here.
+It runs in an environment of checkov's own, which `make lint` makes: what it needs and what the tests need exclude each other.
+So nothing of ours is imported here.
 """
 
 import json
