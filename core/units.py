@@ -81,6 +81,7 @@ PIECE_UNITS = (
 VARIED_UNITS = (
     Unit("image", "images", per=1),  # by size, or size/quality
     Unit("video_millisecond", "video_per_second", per=1000),  # by size
+    Unit("container_millisecond", "container_per_minute", per=60_000),  # by memory
 )
 """Units whose price may differ by variant."""
 

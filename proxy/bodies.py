@@ -31,6 +31,8 @@ _MOST_COUNT = 1024
 # Whoever looks into a value keeps others waiting: what is made of more pieces than any prompt is refused.
 _LARGE = 512 * 1024  # bytes
 _MOST_VALUES = 250_000
+DETAILS = ("purpose", "seconds")
+"""Fields that are remembered of what they make."""
 LONGEST_PURPOSE = 64  # characters that are remembered of what an upload is for
 
 
@@ -224,10 +226,9 @@ class JsonBody:
         return asked
 
     def details(self) -> dict[str, Any]:
-        """The purpose of what is uploaded."""
-        raw = self.fields.get("purpose")
-        purpose = None if raw is None else self._value("purpose", raw)
-        return {"purpose": purpose[:LONGEST_PURPOSE]} if isinstance(purpose, str) else {}
+        """The purpose of what is uploaded, and how long a video is asked for."""
+        said = {name: self._value(name, self.fields[name]) for name in DETAILS if name in self.fields}
+        return {name: text[:LONGEST_PURPOSE] for name, text in said.items() if isinstance(text, str)}
 
     def sent(self, model: bytes, cap_field: str) -> Sent:
         """`model` in place of the caller's name for it; a cap that the caller did not set goes by the name that this

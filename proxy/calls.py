@@ -255,7 +255,7 @@ class CallEndpoint:
 
 
 # Scopes whose objects may have used what is not accounted for yet.
-_WORKS_ON = frozenset({"responses", "assistants", "evals", "videos", "agents"})
+_WORKS_ON = frozenset({"responses", "assistants", "evals", "videos", "agents", "containers"})
 _NO_PATH: Mapping[str, str] = {}
 
 

@@ -16,7 +16,7 @@ import msgspec
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from proxy.bodies import LONGEST_PURPOSE, Sent
+from proxy.bodies import DETAILS, LONGEST_PURPOSE, Sent
 from proxy.errors import Refusal
 from proxy.headers import content_length
 from proxy.intake import CallerGone
@@ -238,9 +238,9 @@ class FormBody:
         return References(own)
 
     def details(self) -> dict[str, Any]:
-        """The purpose of what is uploaded, and what a batch's lines may use."""
-        purpose = self.field("purpose")
-        return {**({"purpose": purpose[:LONGEST_PURPOSE]} if purpose is not None else {}), **self.estimate}
+        """The purpose of what is uploaded, how long a video is asked for, and what a batch's lines may use."""
+        said = {name: self.field(name) for name in DETAILS}
+        return {**{name: text[:LONGEST_PURPOSE] for name, text in said.items() if text is not None}, **self.estimate}
 
     # ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     RUN = "run"  # an assistant's, or an eval's
     RESPONSE = "response"  # in the background
     VIDEO = "video"
+    CONTAINER = "container"
     REALTIME = "realtime"  # a share of a session
     CORRECTION = "correction"
 

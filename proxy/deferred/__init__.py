@@ -37,6 +37,7 @@ KINDS = {
     "eval_run": EventKind.RUN,
     "response": EventKind.RESPONSE,
     "video": EventKind.VIDEO,
+    "container": EventKind.CONTAINER,
     "agent_session": EventKind.RUN,  # its turns
 }
 """The kinds of events, by those of objects."""

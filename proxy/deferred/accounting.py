@@ -22,8 +22,8 @@ from proxy.deferred.table import Figures
 from proxy.deferred.turns import Looked, Turns
 from proxy.forwarding import Forwarder
 from proxy.ledger import LedgerError, LedgerLog
-from proxy.metering.deferred import usage_of_object
-from proxy.objects import Objects
+from proxy.metering.deferred import CONTAINER, usage_of_object
+from proxy.objects import Objects, OwnersUnavailable
 from proxy.routing import RouteTable
 
 _log = logging.getLogger("aduana.deferred")
@@ -33,6 +33,7 @@ _IDLE = 1.0  # seconds between two questions for what is due
 _COUNT_EVERY = 15.0
 _BEFORE_CHANGE = 10.0  # seconds that a deletion waits
 _LATE = 300.0  # seconds after which what is due is overdue
+_EXTENDS = "videos.extend"
 _DELETED = "the provider has it no more (404): what it used is not known"
 
 
@@ -52,6 +53,7 @@ class Accounting:
         self._database = database
         self._ledger = ledger
         self._forwarder = forwarder
+        self._objects = objects
         self._batches = Batches(forwarder, objects)
         self._turns = Turns(forwarder)
         self._routes = routes
@@ -89,7 +91,7 @@ class Accounting:
                 async with store.transaction(wait=2.0) as connection:
                     found = await table.claim_at(connection, path, self._lease)
                 for due in found:
-                    await self._account(store, routes, due)
+                    await self._account(store, routes, due, leaves=True)
         except Exception as error:  # nothing fails for it
             _log.warning("%s changes before it could be accounted for: %s", path, type(error).__name__)
 
@@ -121,17 +123,19 @@ class Accounting:
         finally:
             self._held.pop(due.object_id, None)
 
-    async def _account(self, store: Store, routes: RouteTable, due: Due) -> None:
-        """One object: ended with its events, or put off."""
+    async def _account(self, store: Store, routes: RouteTable, due: Due, *, leaves: bool = False) -> None:
+        """One object: ended with its events, or put off. `leaves`: it is about to be deleted, or changed."""
         age = max(0.0, time() - due.made_at)
         problem: str | None = None
         over = True
         try:
-            looked = await self._look(store, routes, due)
+            looked = await self._look(store, routes, due, leaves)
             over = looked.over
             await self._write(store, looked.events)
         except Gone:
             problem = _DELETED
+            if due.kind == CONTAINER:  # it ends by itself: it did work, and nobody says how long
+                await self._write(store, events_of(due, _unreported(routes, due, CONTAINER)))
             _log.warning("%s %s: %s", due.kind, due.object_id, problem)
         except Exception as error:
             if isinstance(error, StoreUnavailable | psycopg.Error):
@@ -150,17 +154,18 @@ class Accounting:
             else:
                 await table.put_off(connection, due, pause(due.kind, age), None)
 
-    async def _look(self, store: Store, routes: RouteTable, due: Due) -> Looked:
+    async def _look(self, store: Store, routes: RouteTable, due: Due, leaves: bool) -> Looked:
         """What it used, and whether that is all. Raises `Gone`, `NotAccounted`."""
         body = await state_of(self._forwarder, routes, due)
         if due.kind == "agent_session":
             return await self._turns.look(routes, due, body, lambda ids: self._written(store, ids))
-        shares = await self._shares(routes, due, body)
+        shares = await self._shares(routes, due, body, leaves)
         return Looked(events_of(due, shares), True) if shares is not None else Looked((), False)
 
-    async def _shares(self, routes: RouteTable, due: Due, body: bytes) -> list[Share] | None:
+    async def _shares(self, routes: RouteTable, due: Due, body: bytes, leaves: bool) -> list[Share] | None:
         """What it used, by model; None while it goes on. Raises `Gone`, `NotAccounted`."""
-        found = usage_of_object(due.kind, body)
+        new_seconds = await self._extension(due) if due.call.endpoint == _EXTENDS else None
+        found = usage_of_object(due.kind, body, new_seconds=new_seconds, now=time(), leaves=leaves)
         if found is None:
             raise NotAccounted(f"upstream {due.upstream} answered what is no {due.kind}")
         if not found.ended:
@@ -171,6 +176,14 @@ class Accounting:
         for named, tokens in found.shares:
             shares.add(named, tokens)
         return shares.all()
+
+    async def _extension(self, due: Due) -> str | None:
+        """The seconds that were asked for of a video that goes on from another one. Raises `NotAccounted`."""
+        try:
+            owner = (await self._objects.find(due.call.client_id, [due.object_id])).get(due.object_id)
+        except OwnersUnavailable as error:
+            raise NotAccounted(str(error)) from None
+        return owner.details.get("seconds") if owner is not None else None
 
     async def _written(self, store: Store, event_ids: Sequence[bytes]) -> set[bytes]:
         async with store.transaction() as connection:
@@ -194,3 +207,9 @@ class Accounting:
                     await table.keep(connection, list(self._held), self._lease)
             except (StoreUnavailable, psycopg.Error) as error:
                 _log.warning("claims could not be kept: %s", type(error).__name__)
+
+
+def _unreported(routes: RouteTable, due: Due, named: str) -> list[Share]:
+    shares = Shares(lambda name: sold_as(routes, due, name))
+    shares.add(named, None)
+    return shares.all()

@@ -8,6 +8,7 @@ _BOUNDS = {
     "video": (2.0, 60.0),
     "eval_run": (2.0, 300.0),
     "fine_tuning_job": (10.0, 600.0),
+    "container": (15.0, 300.0),
     "batch": (2.0, 600.0),
 }
 _OTHERS = (5.0, 600.0)

@@ -301,7 +301,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_scope(
         "containers",
-        _post("containers.create", "containers", makes="container"),
+        _post("containers.create", "containers", metering=Metering.DEFERRED, makes="container"),
         _get("containers.list", "containers", lists="container"),
         _get("containers.retrieve", "containers/{container}"),
         _delete("containers.delete", "containers/{container}", ends=True),

@@ -15,6 +15,7 @@ from proxy.metering.usage import TERMINAL_RUN, Response, usage_of_answer
 from proxy.unreadable import UNREADABLE
 
 _FIRST_ERROR = 400
+MOST_TIME = 2.0**33  # Unix seconds
 
 
 class BatchLine(NamedTuple):
@@ -77,18 +78,32 @@ class _Object(Response):
     size: Any = None
     trained_tokens: Any = None
     per_model_usage: Any = None  # an eval run's
+    created_at: Any = None  # a container's, in Unix seconds
+    last_active_at: Any = None
+    expires_after: Any = None
+    memory_limit: Any = None
 
 
 _decode_object = msgspec.json.Decoder(_Object).decode
 
 
-def usage_of_object(kind: str, body: bytes) -> ObjectUsage | None:
-    """What an object (a retrieved one, as JSON) of a kind that is made by deferred calls used; None where it cannot be read."""
-    ends, read = _KINDS[kind]
+def usage_of_object(
+    kind: str, body: bytes, *, new_seconds: str | None = None, now: float = 0.0, leaves: bool = False
+) -> ObjectUsage | None:
+    """What an object (a retrieved one, as JSON) of a kind that is made by deferred calls used; None where it cannot be read.
+
+    `new_seconds`: those of an extended video, which tells of all that it has by now. `now`, in Unix seconds, and whether its
+    caller is about to delete it: a container's time is over then, or when nobody has used it for long enough.
+    """
     try:
         found = _decode_object(body)
     except UNREADABLE:
         return None
+    if kind == CONTAINER:
+        return _container(found, now, leaves)
+    if new_seconds is not None:
+        found.seconds = new_seconds
+    ends, read = _KINDS[kind]
     if found.status not in ends:
         return ObjectUsage(False) if found.status is not None else None
     return ObjectUsage(True, read(found))
@@ -130,6 +145,33 @@ def _video(found: _Object) -> Shares:
     return _share(found, Tokens(units=positive((unit, length))) if length else None)
 
 
+CONTAINER = "container"
+"""The model by whose name containers have a price: they run none."""
+_LEAST_CONTAINER = 300.0  # seconds that are billed (https://developers.openai.com/api/docs/pricing: five minutes)
+_ENDED_CONTAINER = frozenset({"expired", "deleted"})
+_IDLE_MINUTES = 20  # after which a container ends that does not say when
+
+
+def _container(found: _Object, now: float, leaves: bool) -> ObjectUsage | None:
+    """A container is billed for the time that it stands ready, by its memory."""
+    began, active = found.created_at, found.last_active_at
+    if not is_time(began) or (active is not None and not is_time(active)):
+        return None
+    said: Any = found.expires_after.get("minutes") if isinstance(found.expires_after, dict) else None
+    minutes = said if is_count(said) else _IDLE_MINUTES
+    ends_at = max(began, active or began) + minutes * 60
+    if found.status not in _ENDED_CONTAINER and not leaves and now < ends_at:
+        return ObjectUsage(False)
+    length = milliseconds(max(_LEAST_CONTAINER, (min(now, ends_at) if leaves else ends_at) - began))
+    unit = f"container_millisecond:{variant(found.memory_limit or '1g')}"
+    return ObjectUsage(True, ((CONTAINER, Tokens(units=positive((unit, length))) if length else None),))
+
+
+def is_time(value: Any) -> bool:
+    """Whether a figure can be Unix seconds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MOST_TIME
+
+
 def _training(found: _Object) -> Shares:
     trained = found.trained_tokens
     return _share(found, Tokens(units=positive(("training_token", trained))) if is_count(trained) else None)
@@ -164,5 +206,5 @@ _KINDS: dict[str, tuple[frozenset[str], Callable[[_Object], Shares]]] = {
     "eval_run": (frozenset({"completed", "canceled", "failed"}), _eval_run),
 }
 
-DEFERRED_KINDS = frozenset(_KINDS)
+DEFERRED_KINDS = frozenset({*_KINDS, CONTAINER})
 """The kinds of objects that `usage_of_object` reads."""

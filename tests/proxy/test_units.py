@@ -514,6 +514,35 @@ EVAL_USAGE = {
 }
 
 
+CONTAINER = {"created_at": 1000, "last_active_at": 4000, "expires_after": {"minutes": 10}, "memory_limit": "4g"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "now", "leaves", "milliseconds"),
+    [
+        ({"status": "running"}, 4599, False, None),
+        ({"status": "running"}, 4600, False, 3_600_000),  # nobody has used it for ten minutes
+        ({"status": "expired"}, 9999, False, 3_600_000),
+        ({"status": "running"}, 2500, True, 1_500_000),  # it is deleted now
+        ({"status": "running", "last_active_at": None}, 1001, True, 300_000),  # five minutes are the least
+        ({"status": "active", "expires_after": None, "last_active_at": 1000}, 2200, False, 1_200_000),
+    ],
+)
+def test_a_containers_time_is_billed_by_its_memory(fields, now, leaves, milliseconds):
+    found = usage_of_object("container", json.dumps(CONTAINER | fields).encode(), now=now, leaves=leaves)
+    units = (("container_millisecond:4g", milliseconds),)
+    assert found == (
+        ObjectUsage(False) if milliseconds is None else ObjectUsage(True, (("container", Tokens(units=units)),))
+    )
+
+
+@pytest.mark.parametrize(
+    "fields", [{"created_at": None}, {"created_at": -5}, {"last_active_at": "soon"}, {"created_at": 1e300}]
+)
+def test_a_container_of_no_time_cannot_be_read(fields):
+    assert usage_of_object("container", json.dumps(CONTAINER | fields).encode(), now=5.0) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "expected"),
     [

@@ -12,7 +12,7 @@ from tests.simulators.fixtures import Simulator
 
 # Dollars for a million tokens: input, cached input, output; half of it in a batch.
 PRICES = {"gpt-4o": ("2.50", "1.25", "10.00"), "gpt-4o-mini": ("0.16", "0.08", "0.60")}
-TRAINING, VIDEO_SECOND = "3.00", "0.10"
+TRAINING, VIDEO_SECOND, CONTAINER_MINUTE = "3.00", "0.10", "0.006"
 MODELS = (*PRICES, "sora-2")
 
 
@@ -24,6 +24,7 @@ def seed_text(url: str, *, budget: str | None = None, **policy: Any) -> str:
         price = dict(zip(names, amounts, strict=True))
         prices.append({"model": model, **price, "tiers": {"batch": half}, "training_per_million": TRAINING})
     prices.append({"model": "sora-2", "video_per_second": VIDEO_SECOND})
+    prices.append({"model": "container", "container_per_minute": {"4g": CONTAINER_MINUTE}})
     key = {"name": "prod", "secret_ref": "env:KEY"}
     teams = [{"name": "research", "apps": [{"name": "chatbot", "keys": [key]}]}]
     document: dict[str, Any] = {

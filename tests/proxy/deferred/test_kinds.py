@@ -118,6 +118,33 @@ def test_a_video_bills_its_seconds(house):
     assert event["kind"] == "video" and event["cost_usd"] == Decimal("0.40")
 
 
+def test_an_extended_video_bills_the_seconds_that_are_new(house):
+    longer = house.sdk.videos.extend(video=("four-seconds.mp4", b"mp4"), prompt="on", seconds="8")
+    (event,) = house.events(longer.id)
+    assert (longer.seconds, event["cost_usd"]) == ("12", Decimal("0.80"))
+
+
+def test_a_container_bills_its_time_by_its_memory_when_it_is_deleted(house):
+    large, small = (house.sdk.containers.create(name="box", memory_limit=memory).id for memory in ("4g", "16g"))
+    for container in (large, small):
+        house.known(container)
+        house.sdk.containers.delete(container)
+    events = house.events(large, small, count=2)
+    assert [(event["kind"], event["requested_model"]) for event in events] == [("container", "container")] * 2
+    found = sorted((*event["units"].items(), event["cost_usd"], event["unpriced"]) for event in events)
+    assert found == [
+        (("container_millisecond:16g", 300_000), 0, True),  # of five minutes at least
+        (("container_millisecond:4g", 300_000), Decimal("0.03"), False),
+    ]
+
+
+def test_a_container_that_is_gone_before_anybody_saw_its_end_is_flagged(house):
+    house.simulator.faults({"path": "*/containers/*", "faults": {"status": 404}})
+    container = house.sdk.containers.create(name="box").id
+    (event,) = house.events(container)
+    assert (event["error_code"], event["unpriced"]) == ("usage_unreported", True)
+
+
 def test_an_evals_run_bills_its_models(house):
     sdk = house.sdk
     grader = {"type": "string_check", "name": "same", "input": "{{sample.output_text}}", "reference": "{{item.a}}"}

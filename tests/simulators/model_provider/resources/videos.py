@@ -32,6 +32,7 @@ async def _make(exchange: Exchange, body: Mapping[str, Any], seconds: str, **fie
         raise errors.wrong_value("size", f"Invalid value: '{size}'. Supported values are: {', '.join(_SIZES)}.")
     if seconds not in _SECONDS:
         raise errors.wrong_value("seconds", f"Invalid value: '{seconds}'. Supported values are: {', '.join(_SECONDS)}.")
+    before = int(fields.pop("before", 0))  # seconds that are there already
     created = now()
     shown = {
         "id": provider.new_id("video_"),
@@ -41,7 +42,7 @@ async def _make(exchange: Exchange, body: Mapping[str, Any], seconds: str, **fie
         "progress": 0,
         "model": answered_as(model),
         "prompt": prompt,
-        "seconds": seconds,
+        "seconds": str(before + int(seconds)),
         "size": size,
         "completed_at": None,
         "expires_at": None,
@@ -96,7 +97,9 @@ async def _edit(exchange: Exchange) -> None:
 async def _extend(exchange: Exchange) -> None:
     body = exchange.form()
     source = _source(exchange, body)
-    await _make(exchange, body, text(body, "seconds"), model=source["model"], size=source["size"])
+    await _make(
+        exchange, body, text(body, "seconds"), model=source["model"], size=source["size"], before=source["seconds"]
+    )
 
 
 async def _remix(exchange: Exchange) -> None:
