@@ -93,7 +93,7 @@ HostName = Annotated[
 EgressHost = Annotated[
     str,
     Form(
-        r"(\*\.)?([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
+        r"(?=.{4,255}$)(\*\.)?([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
         "a host's name, or *. and a domain",
         "api.openai.com",
         prepare=str.lower,
@@ -113,7 +113,7 @@ ImageReference = Annotated[
     Form(
         r"(?=.{1,512}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64}",
         "an image with its digest (a tag alone may be moved)",
-        "ghcr.io/contoso/aduana-proxy@sha256: and 64 digits of 0-9 and a-f",
+        f"ghcr.io/contoso/aduana-proxy@sha256:{'0123456789abcdef' * 4}",
     ),
 ]
 

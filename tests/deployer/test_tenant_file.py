@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from deployer.addresses import RULES
 from deployer.regions import REGIONS, meant_region
-from deployer.tenant_file import TenantError, load_tenant, load_tenant_file, schema_text
+from deployer.tenant.outline import flat, outline
+from deployer.tenant.values import check_value
+from deployer.tenant_file import TenantError, load_tenant, load_tenant_file, schema_text, tenant_schema
 from tests.deployer.tenant_files import DIGEST, EXISTING, NETWORK_ID, SUBSCRIPTION, VNET_ID, with_settings
 from tests.deployer.tenant_reference import DOCUMENT, with_tables
 
@@ -373,6 +376,13 @@ def test_regions_are_named_as_azure_names_them_and_their_pairs_are_regions():
 def test_the_published_schema_is_the_models():
     published = Path(__file__).parents[2] / "docs" / "tenant.schema.json"
     assert published.read_text(encoding="utf-8") == schema_text(), "aduana tenants schema > docs/tenant.schema.json"
+
+
+def test_every_example_is_one_of_what_it_stands_for():
+    Draft7Validator.check_schema(tenant_schema())
+    for path, setting in flat(outline()):
+        if setting.kind == "value" and setting.example is not None:
+            check_value(path.replace("[]", ""), setting.example)
 
 
 def test_the_documents_tables_are_the_codes():
