@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.simulators.azurerm import arguments, digest, ids, references, schema
+from tests.simulators.azurerm import arguments, computed, digest, ids, references, schema
 from tests.simulators.azurerm.schema import Attribute, Block, NestedBlock
 
 _SIMPLE = {"string": "string", "number": "number", "bool": "boolean"}
@@ -80,3 +80,11 @@ def test_every_argument_that_names_another_resource_is_known_in_some_type():
         type_name, _, path = name.partition(".")
         known = dict(paths_of(resources[type_name].block)) if path else everywhere
         assert (path or name) in known, name
+
+
+def test_every_value_that_azure_gives_is_one_that_the_schema_says_is_computed():
+    resources = schema.load().resources
+    for name in computed.GIVERS:
+        type_name, _, path = name.partition(".")
+        attribute = dict(paths_of(resources[f"azurerm_{type_name}"].block))[path]
+        assert isinstance(attribute, Attribute) and attribute.computed, name

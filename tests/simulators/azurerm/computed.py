@@ -1,49 +1,12 @@
-"""The values that Azure gives: principal ids, addresses, names of hosts. They look like Azure's, and stay a resource's own."""
+"""The values that Azure gives: principal ids, keys, revisions, addresses. They look like Azure's, and stay a resource's own."""
 
-import hashlib
-import ipaddress
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from tests.simulators.azurerm import arguments, roles
+from tests.simulators.azurerm import addresses, arguments, roles
 from tests.simulators.azurerm.cloud import Cloud
 from tests.simulators.azurerm.schema import Block, Type, zero
+from tests.simulators.azurerm.subject import Giver, Subject
 from tests.simulators.azurerm.wire import UNKNOWN, settled
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The resource whose values are asked for, as far as it is known: what is not is null."""
-
-    cloud: Cloud
-    type: str
-    id: str
-    values: dict[str, Any]
-    generation: int
-
-    @property
-    def name(self) -> str:
-        """The resource's."""
-        return str(self.values.get("name") or self.id.rsplit("/", 1)[-1])
-
-    def guid(self, *parts: object) -> str:
-        """A GUID of this very resource: one that was made anew has another."""
-        return self.cloud.digest(self.id, self.generation, *parts)
-
-    def token(self, *parts: object) -> str:
-        """32 hexadecimal digits of it."""
-        return self.guid(*parts).replace("-", "")
-
-    def address(self, *parts: object) -> str:
-        """A public IPv4 address of it (of the block for documentation and benchmarks, 198.18.0.0/15)."""
-        number = int.from_bytes(hashlib.sha256(self.guid(*parts).encode()).digest()[:4], "big") % 2**17
-        return str(ipaddress.ip_address("198.18.0.0") + number)
-
-
-Giver = Callable[[Subject, dict[str, Any], str], Any]
-"""Subject, the object that the attribute stands in, the attribute's name."""
 
 
 def complete(cloud: Cloud, type_: Type, resource_id: str, planned: dict[str, Any], generation: int) -> dict[str, Any]:
@@ -87,11 +50,11 @@ def _complete(block: Block, planned: Any, subject: Subject, path: str) -> Any:
 
 
 def _given(subject: Subject, element: dict[str, Any], path: str, name: str) -> Any:
-    of_type = _GIVERS.get(f"{subject.type.removeprefix('azurerm_')}.{path}")
+    of_type = GIVERS.get(f"{subject.type.removeprefix('azurerm_')}.{path}")
     if of_type is not None:
         return of_type(subject, element, name)
     if subject.type == "azurerm_storage_account":
-        host = _of_storage(subject, name)
+        host = addresses.of_storage(subject, name)
         if host is not None:
             return host
     if path.startswith("identity."):
@@ -119,11 +82,6 @@ def _of_identity(subject: Subject, element: dict[str, Any], name: str) -> str:
 
 def _key(subject: Subject, _: dict[str, Any], name: str) -> str:
     return subject.token(name) + subject.token(name, 2)[:12]
-
-
-def _private_address(subject: Subject, element: dict[str, Any], _: str) -> str:
-    fixed = [item.get("private_ip_address") for item in subject.values.get("ip_configuration") or []]
-    return fixed[0] if fixed else subject.cloud.address_in(subject.values["subnet_id"], subject.id)
 
 
 def _environment_of(subject: Subject) -> dict[str, Any]:
@@ -173,63 +131,6 @@ def _revision_host(subject: Subject, *_: Any) -> str:
     )
 
 
-_OPENAI_HOSTS = ("{custom_subdomain_name}.openai.azure.com", "{custom_subdomain_name}.services.ai.azure.com")
-
-# The hosts that a private endpoint gives addresses to: by the target's type and sub-resource.
-_HOSTS: dict[str, tuple[str, ...]] = {
-    "azurerm_cognitive_account": ("{custom_subdomain_name}.cognitiveservices.azure.com", *_OPENAI_HOSTS),
-    "azurerm_container_app_environment": ("{default_domain}",),
-    "azurerm_container_registry": ("{name}.{location}.data.azurecr.io", "{name}.azurecr.io"),
-    "azurerm_cosmosdb_account": ("{name}.documents.azure.com",),
-    "azurerm_eventhub_namespace": ("{name}.servicebus.windows.net",),
-    "azurerm_key_vault": ("{name}.vault.azure.net",),
-    "azurerm_managed_redis": ("{name}.{location}.redis.azure.net",),
-    "azurerm_postgresql_flexible_server": ("{name}.postgres.database.azure.com",),
-    "azurerm_redis_cache": ("{name}.redis.cache.windows.net",),
-    "azurerm_storage_account": ("{name}.{group}.core.windows.net",),
-}
-
-
-def _hosts(subject: Subject) -> list[str]:
-    connection = (subject.values.get("private_service_connection") or [{}])[0]
-    target = subject.cloud.at(str(connection.get("private_connection_resource_id")))
-    if target is None:
-        return []
-    group = (connection.get("subresource_names") or [""])[0]
-    return [host.format_map({**target.values, "group": group}) for host in _HOSTS.get(target.type, ())]
-
-
-def _dns_configs(subject: Subject, *_: Any) -> list[dict[str, Any]]:
-    if subject.values.get("private_dns_zone_group"):
-        return []  # the zones have them
-    address = _private_address(subject, {}, "")
-    return [{"fqdn": host, "ip_addresses": [address]} for host in _hosts(subject)]
-
-
-def _zone_configs(subject: Subject, *_: Any) -> list[dict[str, Any]]:
-    """What the endpoint's zone group writes into its zones: an A record for each host that a zone is there for."""
-    configs = []
-    for group in subject.values.get("private_dns_zone_group") or []:
-        for zone_id in group["private_dns_zone_ids"]:
-            zone = zone_id.rsplit("/", 1)[-1]
-            public = zone.removeprefix("privatelink.").replace("vaultcore.azure.net", "vault.azure.net")
-            names = [host.removesuffix(f".{public}") for host in _hosts(subject) if host.endswith(f".{public}")]
-            address = _private_address(subject, {}, "")
-            records = [
-                {"fqdn": f"{name}.{zone}", "ip_addresses": [address], "name": name, "ttl": 10, "type": "A"}
-                for name in names
-            ]
-            configs.append(
-                {
-                    "id": f"{subject.id}/privateDnsZoneGroups/{group['name']}/privateDnsZoneConfigs/{zone}",
-                    "name": zone,
-                    "private_dns_zone_id": zone_id,
-                    "record_sets": records,
-                }
-            )
-    return configs
-
-
 def _connection(subject: Subject, _: dict[str, Any], name: str) -> str:
     namespace = str(subject.values.get("namespace_name") or subject.name)
     key = _key(subject, {}, name.replace("connection_string", "key").replace("_alias", ""))
@@ -240,53 +141,23 @@ def _connection(subject: Subject, _: dict[str, Any], name: str) -> str:
     )
 
 
-_STORAGE = re.compile(r"(primary|secondary)_(blob|dfs|file|queue|table|web)_(endpoint|host)")
-
-
-def _of_storage(subject: Subject, name: str) -> str | None:
-    """A storage account's addresses; those of the second region are only there with read access to it."""
-    matched = _STORAGE.fullmatch(name)
-    if matched is None:
-        return None
-    place, service, kind = matched.groups()
-    if place == "secondary" and not str(subject.values.get("account_replication_type")).startswith("RA"):
-        return ""
-    host = f"{subject.name}{'-secondary' if place == 'secondary' else ''}.{service}.core.windows.net"
-    return f"https://{host}/" if kind == "endpoint" else host
-
-
-def _kept_address(kind: str) -> Giver:
-    def address(subject: Subject, values: dict[str, Any], _: str) -> str:
-        vault = subject.id.split("/vaults/")[-1].split("/")[0]
-        return f"https://{vault}.vault.azure.net/{kind}/{subject.name}/{values['version']}"
-
-    return address
-
-
-def _version(subject: Subject, *_: Any) -> str:
-    return subject.token("version", subject.values.get("value"), subject.values.get("value_wo_version"))
-
-
-def _versionless(kind: str) -> Giver:
-    return lambda subject, *_: _kept_address(kind)(subject, {"version": ""}, "").rstrip("/")
-
-
-_GIVERS: dict[str, Giver] = {
+# By type and path.
+GIVERS: dict[str, Giver] = {
     "container_registry.admin_username": lambda s, *_: s.name if s.values.get("admin_enabled") else "",
     "eventhub.partition_ids": lambda s, *_: [str(number) for number in range(int(s.values["partition_count"]))],
-    "private_endpoint.private_dns_zone_configs": _zone_configs,
+    "private_endpoint.private_dns_zone_configs": addresses.zone_configs,
     "private_dns_a_record.fqdn": lambda s, *_: f"{s.name}.{s.values['private_dns_zone_id'].rsplit('/', 1)[-1]}.",
     "storage_account.primary_location": lambda s, *_: _location(s),
-    "key_vault_certificate.version": _version,
-    "key_vault_certificate.versionless_id": _versionless("certificates"),
-    "key_vault_key.version": _version,
-    "key_vault_key.versionless_id": _versionless("keys"),
-    "key_vault_secret.version": _version,
-    "key_vault_secret.versionless_id": _versionless("secrets"),
-    "key_vault_secret.resource_id": lambda s, *_: f"{s.id}/versions/{_version(s)}",
-    "key_vault_secret.resource_versionless_id": lambda s, *_: s.id,
-    "key_vault_key.resource_id": lambda s, *_: f"{s.id}/versions/{_version(s)}",
-    "key_vault_key.resource_versionless_id": lambda s, *_: s.id,
+    "key_vault_certificate.version": addresses.version,
+    "key_vault_certificate.versionless_id": addresses.versionless("certificates"),
+    "key_vault_key.version": addresses.version,
+    "key_vault_key.versionless_id": addresses.versionless("keys"),
+    "key_vault_secret.version": addresses.version,
+    "key_vault_secret.versionless_id": addresses.versionless("secrets"),
+    "key_vault_secret.resource_id": lambda s, *_: f"{s.id}/versions/{addresses.version(s)}",
+    "key_vault_secret.resourceaddresses.versionless_id": lambda s, *_: s.id,
+    "key_vault_key.resource_id": lambda s, *_: f"{s.id}/versions/{addresses.version(s)}",
+    "key_vault_key.resourceaddresses.versionless_id": lambda s, *_: s.id,
     "application_insights.app_id": lambda s, *_: s.guid("app"),
     "application_insights.instrumentation_key": lambda s, *_: s.guid("key"),
     "application_insights.connection_string": lambda s, *_: (
@@ -359,7 +230,7 @@ _GIVERS: dict[str, Giver] = {
     "private_dns_zone.max_number_of_virtual_network_links_with_registration": lambda *_: 100,
     "private_dns_zone.number_of_record_sets": lambda *_: 1,
     "private_dns_zone_virtual_network_link.resolution_policy": lambda *_: "Default",
-    "private_endpoint.custom_dns_configs": _dns_configs,
+    "private_endpoint.custom_dns_configs": addresses.dns_configs,
     "private_endpoint.network_interface": lambda s, *_: [
         {
             "id": s.id.replace("/privateEndpoints/", "/networkInterfaces/") + f".nic.{s.guid('nic')}",
@@ -367,7 +238,7 @@ _GIVERS: dict[str, Giver] = {
         }
     ],
     "private_endpoint.private_dns_zone_group.id": lambda s, e, _: f"{s.id}/privateDnsZoneGroups/{e['name']}",
-    "private_endpoint.private_service_connection.private_ip_address": _private_address,
+    "private_endpoint.private_service_connection.private_ip_address": addresses.private_address,
     "public_ip.ip_address": lambda s, *_: s.address("ip"),
     "public_ip.fqdn": lambda s, *_: (
         f"{s.values['domain_name_label']}.{_location(s)}.cloudapp.azure.com"
@@ -411,7 +282,7 @@ _GENERAL: dict[str, Giver] = {
 
 # Where the id that Terraform knows is not Resource Manager's.
 _IDS: dict[str, Giver] = {
-    "azurerm_key_vault_certificate": _kept_address("certificates"),
-    "azurerm_key_vault_key": _kept_address("keys"),
-    "azurerm_key_vault_secret": _kept_address("secrets"),
+    "azurerm_key_vault_certificate": addresses.kept_address("certificates"),
+    "azurerm_key_vault_key": addresses.kept_address("keys"),
+    "azurerm_key_vault_secret": addresses.kept_address("secrets"),
 }

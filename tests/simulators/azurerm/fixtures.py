@@ -63,6 +63,7 @@ class AzureCloud:
             "ARM_SUBSCRIPTION_ID": self.subscription,
             "ARM_TENANT_ID": self.tenant,
             "ARM_USE_CLI": "false",
+            "GOGC": "400",  # Terraform collects its garbage less often: a quarter less of processor time for some memory
             "TF_REATTACH_PROVIDERS": provider.reattach,
         }
         """What Terraform's process needs."""
