@@ -6,7 +6,7 @@ resources. `arm.faults` makes requests fail, `arm.journal` tells what was asked.
 
 `service` takes requests and knows tokens, versions, paging, faults and operations that go on after the answer;
 `subscription` holds the facts, `catalogue` those of an ordinary one; `resources` keeps resources; `answers` and `checks`
-hold what else there is to ask.
+hold what else there is to ask. `mirror` makes one cloud of this one and the simulated azurerm's.
 """
 
 from tests.simulators.azure.arm.faults import Fault

@@ -4,7 +4,7 @@ import re
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -15,6 +15,9 @@ from tests.simulators.azure.arm.faults import Fault, error
 from tests.simulators.azure.arm.subscription import Subscription
 from tests.simulators.azure.entra import EntraTenant
 from tests.simulators.azure.server import Answer, Request, SimulatedService
+
+if TYPE_CHECKING:
+    from tests.simulators.azure.arm.mirror import Mirror
 
 AUDIENCE = "https://management.azure.com"
 
@@ -30,6 +33,7 @@ class ArmService(SimulatedService):
 
     def __init__(self, entra: EntraTenant, tls: ssl.SSLContext) -> None:
         self.entra = entra
+        self.mirror: Mirror | None = None
         entra.services.add(AUDIENCE)
         self.subscription = Subscription(entra.tenant_id)
         self.lock = threading.RLock()
@@ -57,7 +61,11 @@ class ArmService(SimulatedService):
     def respond(self, request: Request) -> Answer:
         with self.lock:
             self.journal.append((request.method, request.path))
+            if self.mirror is not None:
+                self.mirror.pull()
             answer = self._respond(request)
+            if self.mirror is not None and request.method in ("PUT", "PATCH", "DELETE") and answer.status < 300:
+                self.mirror.push(request.path)
         answer.headers.setdefault("x-ms-request-id", str(uuid4()))
         return answer
 
