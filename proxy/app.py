@@ -21,6 +21,7 @@ from proxy.paths import SOCKET, Paths
 from proxy.readiness import Readiness
 from proxy.realtime.entrance import Entrance, refuse
 from proxy.realtime.minting import TokenEndpoint
+from proxy.responses_socket import ResponsesSocket
 
 _MINTS = frozenset(
     {"realtime.client_secrets.create", "realtime.sessions.create", "realtime.transcription_sessions.create"}
@@ -72,7 +73,12 @@ class Surface(Router):
         answer_refusal(scope[ANSWER_KEY], refusal, [(b"x-request-id", request_id.encode())], self._metrics)
 
 
+_RESPONSES = next(row for row in ENDPOINTS if row.name == "responses")
+
+
 def _application(row: Endpoint, gateway: Gateway) -> Any:
+    if row.name == "responses.connect":
+        return ResponsesSocket(row, gateway, CallEndpoint(_RESPONSES, gateway))
     if row.sends is Sends.SOCKET:
         return Entrance(row, gateway)
     if row.name in _MINTS:

@@ -24,7 +24,10 @@ _UNTIMED = (
 _BY_ITSELF = (
     "It would begin work at the provider on its own, when nobody asks for it, past the gateway's limits and budgets."
 )
-_NOT_METERED = "The gateway cannot meter it yet, and serves nothing that it cannot meter."
+_NOT_METERED = (
+    "The provider does not say what such a session used by model and response, and the gateway serves nothing that it cannot "
+    "meter. Use /v1/realtime."
+)
 _SHARED = "It changes what all callers of the provider's account share. Ask your Aduana administrator."
 
 _SUBAGENT = "agents/sessions/{agent_session}/subagents/{subagent}"
@@ -100,12 +103,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _get("responses.input_items.list", "responses/{response}/input_items"),
         _post("responses.input_tokens.count", "responses/input_tokens", model=ModelAt.BODY_OPTIONAL),
         _post("responses.compact", "responses/compact", metering=Metering.RESPONSES, model=ModelAt.BODY),
-        _get(
-            "responses.connect",
-            "responses",
-            sends=Sends.SOCKET,
-            refused="A WebSocket is served at /v1/realtime alone. Send responses as requests; they stream, too.",
-        ),
+        # Each response of it is a call of its own, by the row `responses`.
+        _get("responses.connect", "responses", metering=Metering.RESPONSES, sends=Sends.SOCKET),
     ),
     *_scope("decisions", _post("decisions", "decisions", metering=Metering.RESPONSES, model=ModelAt.BODY)),
     *_scope(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.simulators.model_provider import admin, decisions, errors, images, speech, transcription
+from tests.simulators.model_provider import admin, decisions, errors, images, responses_socket, speech, transcription
 from tests.simulators.model_provider.chat import chat_completions
 from tests.simulators.model_provider.completions import completions
 from tests.simulators.model_provider.embeddings import embeddings
@@ -92,7 +92,14 @@ _SURFACES: list[tuple[str, str, tuple[dict[str, Methods], ...]]] = [
 ]
 
 
-_SOCKETS = {"/v1/realtime": OPENAI, "/openai/v1/realtime": AZURE_V1, "/openai/realtime": AZURE}
+_SOCKETS = {
+    "/v1/realtime": OPENAI,
+    "/openai/v1/realtime": AZURE_V1,
+    "/openai/realtime": AZURE,
+    "/v1/responses": OPENAI,
+    "/openai/v1/responses": AZURE_V1,
+    "/openai/responses": AZURE,
+}
 
 
 class Application:
@@ -118,7 +125,10 @@ class Application:
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})  # 403, before it is accepted
                 return
-            await Door(self._provider, surface, scope, receive, send).run()
+            if path.endswith("/responses"):
+                await responses_socket.serve(self._provider, surface, scope, receive, send)
+            else:
+                await Door(self._provider, surface, scope, receive, send).run()
             return
         if path.startswith("/_simulator/"):
             await self._admin(scope, receive, send)

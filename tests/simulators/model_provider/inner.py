@@ -57,10 +57,25 @@ async def ask(
 ) -> Answer:
     """Answer a request of the provider's own."""
     exchange = _InnerExchange(provider, surface, path, body)
+    refused = await _answered(exchange, handle)
+    if refused is not None:
+        return Answer(exchange.seen.id, refused.status, refused.body())
+    return Answer(exchange.seen.id, exchange.seen.status or 200, msgspec.json.decode(exchange.sent))
+
+
+async def stream(
+    provider: Provider, surface: str, path: str, body: Any, handle: Callable[[Exchange], Awaitable[None]]
+) -> bytes | ApiError:
+    """The same of one that is answered by a stream: its bytes."""
+    exchange = _InnerExchange(provider, surface, path, body)
+    return await _answered(exchange, handle) or bytes(exchange.sent)
+
+
+async def _answered(exchange: Exchange, handle: Callable[[Exchange], Awaitable[None]]) -> ApiError | None:
     try:
         await handle(exchange)
     except ApiError as error:
-        return Answer(exchange.seen.id, error.status, error.body())
+        return error
     if exchange.charge is not None:
-        provider.bill.add(exchange.charge, broken_off=False)
-    return Answer(exchange.seen.id, exchange.seen.status or 200, msgspec.json.decode(exchange.sent))
+        exchange.provider.bill.add(exchange.charge, broken_off=False)
+    return None

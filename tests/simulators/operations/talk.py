@@ -34,6 +34,16 @@ def said_in_realtime(client: OpenAI, made: Made) -> Any:
     return None
 
 
+def connected(client: OpenAI, made: Made) -> Any:
+    """The usage of a response over a WebSocket."""
+    with client.responses.connect() as connection:
+        connection.response.create(model=MODEL, input="write 5 tokens")
+        for event in connection:
+            if event.type == "response.completed":
+                return event.response.usage
+    return None
+
+
 ASSISTANTS: dict[str, Operation] = {
     "assistants.create": lambda client, made: client.beta.assistants.create(model=MODEL, name="helper"),
     "assistants.list": lambda client, made: client.beta.assistants.list(),
@@ -139,6 +149,7 @@ RESPONSES: dict[str, Operation] = {
     "models.retrieve": lambda client, made: client.models.retrieve(MODEL),
 }
 REALTIME: dict[str, Operation] = {
+    "responses.connect": connected,
     "realtime": said_in_realtime,
     "realtime.client_secrets.create": lambda client, made: client.realtime.client_secrets.create(
         session={"type": "realtime", "model": "gpt-realtime"}
