@@ -36,6 +36,8 @@ _COMMANDS = (
     "infrastructure",
     "simulate",
     "bootstrap",
+    "verify",
+    "upgrade",
     "backup",
 )
 

@@ -26,12 +26,15 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body` is parsed JSON, or None where there is none; `at` the server's clock, in Unix seconds."""
+    """What came back. `body` is parsed JSON, or None where there is none; `text` what was no JSON; `at` the server's clock, in
+    Unix seconds.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: Any
     url: str
+    text: str = ""
 
     @property
     def at(self) -> float | None:
@@ -137,7 +140,9 @@ class Service:
                         raise httpx.DecodingError("the answer is larger than 64 MiB")
             finally:
                 await response.aclose()
-        return Answer(response.status_code, response.headers, _parsed(content), str(response.url))
+        parsed = _parsed(content)
+        text = content.decode(errors="replace") if parsed is None else ""
+        return Answer(response.status_code, response.headers, parsed, str(response.url), text)
 
     def _refused(self, shown: str, answer: Answer) -> Refused:
         body = answer.body if isinstance(answer.body, dict) else {}

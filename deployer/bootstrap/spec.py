@@ -38,6 +38,7 @@ class BootstrapSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: tuple[ServiceRole, ...]
     seed: str | None = None  # the seed file's text; None: this installation is configured by hand
     seed_name: str = "seed.yaml"
+    skip_seed: bool = False  # an upgrade: nothing of the configuration is touched, nor noted
     version: Literal[1] = 1
 
     def __post_init__(self) -> None:

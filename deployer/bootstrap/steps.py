@@ -143,7 +143,7 @@ class Bootstrap:
         text = self.spec.seed
         if _revision(database) is None:
             return Standing.UNKNOWN, [f"apply {self.spec.seed_name}"] if text else [], {}
-        if seeding.is_seeded(database):
+        if self.spec.skip_seed or seeding.is_seeded(database):
             return Standing.IN_PLACE, [], {}
         if text is None or seeding.is_configured(database):
             words = ["note that it is configured already"] if text is not None else ["note that there is no seed"]

@@ -1,7 +1,6 @@
 """`aduana bootstrap`: what an installation needs between its infrastructure and its first call."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,15 +9,18 @@ import typer
 from deployer.access import actor, open_database, read_settings
 from deployer.errors import USAGE, CommandError
 from deployer.output import JsonFlag, print_json, say
+from deployer.specs import read_given
+from deployer.tenant_argument import DirectoryOption, TenantArgument
 
 if TYPE_CHECKING:
+    from deployer.azure import Session
     from deployer.bootstrap import BootstrapError, Step
     from deployer.bootstrap.spec import BootstrapSpec
 
 _HELP = """Make an installation ready for its services: roles and privileges in Postgres, tables, pepper and master key, and
 once the seed.
 
-It runs inside the installation's network, as the job's identity: `aduana apply` and `aduana upgrade` start it there. Each step
+It runs inside the installation's network, as the job's identity: with a tenant it is started there. Each step
 looks first and does what is missing; it may be run again at any time, and goes on where it was interrupted. Secrets are made
 in Key Vault and never shown; of keys that the seed makes the reference is printed. A tenant is seeded once in its life.
 
@@ -27,7 +29,9 @@ docs/settings.md); the spec says which role stands for which identity (docs/boot
 
 Examples:
 
-    aduana bootstrap --spec bootstrap.json --plan
+    aduana bootstrap contoso --plan
+
+    aduana bootstrap contoso
 
     aduana bootstrap --spec env:BOOTSTRAP_SPEC --json
 """
@@ -41,18 +45,31 @@ def register(app: typer.Typer) -> None:
 
 
 def _bootstrap(
-    spec: Annotated[str, typer.Option("--spec", metavar="FILE|env:NAME", help="Roles, identities and the seed.")],
+    tenant: str | None = TenantArgument,
+    directory: Path = DirectoryOption,
+    spec: Annotated[
+        str | None,
+        typer.Option(
+            "--spec", metavar="FILE|env:NAME", help="Work here, as the job does: roles, identities and the seed."
+        ),
+    ] = None,
     plan: bool = typer.Option(False, "--plan", help="Show what would be done, and change nothing."),
     expand_only: bool = typer.Option(
         False, "--expand-only", help="Take no privilege away: replicas of an older version still run."
     ),
     as_json: bool = JsonFlag,
-    for_job: bool = typer.Option(False, "--for-job", hidden=True),
+    for_job: Annotated[float | None, typer.Option("--for-job", hidden=True)] = None,
 ) -> None:
     from deployer.bootstrap import BootstrapError
+    from deployer.bootstrap.spec import read_spec
     from deployer.jobs.results import print_result
 
-    work = _prepare(_spec(spec), expand_only)
+    if spec is None:
+        _through_job(tenant, directory, plan, expand_only, as_json)
+        return
+    if tenant is not None:
+        raise CommandError("--spec takes no tenant", "it says all that is needed", code="usage", exit_code=USAGE)
+    work = _prepare(read_given(spec, read_spec, "docs/bootstrap.md"), expand_only)
     done: list[Step] = []
 
     def report(step: "Step") -> None:
@@ -64,13 +81,42 @@ def _bootstrap(
         (work.plan if plan else work.run)(report)
     except BootstrapError as error:
         document = {**_document(done, plan), **_failure(error).as_json()}
-        if for_job:
-            print_result(document)
+        if for_job is not None:
+            print_result(document, linger=for_job)
         raise _failure(error, done) from error
-    if for_job:
-        print_result(_document(done, plan))
+    if for_job is not None:
+        print_result(_document(done, plan), linger=for_job)
     elif as_json:
         print_json(_document(done, plan))
+
+
+def _through_job(tenant: str | None, directory: Path, plan: bool, expand_only: bool, as_json: bool) -> None:
+    """Have it done by the installation's job, and tell what came of it."""
+    from deployer.azure_session import with_azure
+    from deployer.installation import Installation
+    from deployer.jobs.bootstrapping import bootstrap
+    from deployer.tenants import open_tenant
+
+    found = open_tenant(tenant, directory)
+    if found.seed_path is not None and not found.seed_path.is_file():
+        raise CommandError(
+            f"there is no seed file {found.seed_path}", "", f"Correct `seed` in {found.path}.", "no_file"
+        )
+    installation = Installation(found.tenant)
+
+    async def work(session: "Session") -> dict[str, Any]:
+        told = await installation.bootstrap_spec(session.arm, found.seed_path)
+        return await bootstrap(
+            installation.job(session),
+            told,
+            plan=plan,
+            expand_only=expand_only,
+            say=(lambda line: None) if as_json else say,
+        )
+
+    document = with_azure(found.tenant, "the bootstrap cannot be started", work)
+    if as_json:
+        print_json(document)
 
 
 def _prepare(spec: "BootstrapSpec", expand_only: bool) -> Any:
@@ -99,26 +145,6 @@ def _prepare(spec: "BootstrapSpec", expand_only: bool) -> Any:
         actor=actor("bootstrap"),
         expand_only=expand_only,
     )
-
-
-def _spec(given: str) -> "BootstrapSpec":
-    from deployer.bootstrap.spec import SpecError, read_spec
-
-    try:
-        if given.startswith("env:"):
-            text = os.environ[given[4:]]
-        else:
-            text = sys.stdin.read() if given == "-" else Path(given).read_text(encoding="utf-8")
-        return read_spec(text)
-    except KeyError:
-        why = f"the variable {given[4:]} is not set"
-    except (OSError, UnicodeDecodeError) as error:
-        why = f"{given}: {getattr(error, 'strerror', None) or type(error).__name__}"
-    except SpecError as error:
-        why = str(error)
-    raise CommandError(
-        "the spec cannot be read", why, "docs/bootstrap.md shows one.", "spec", exit_code=USAGE
-    ) from None
 
 
 def _document(steps: "list[Step]", plan: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 import sys
+import time
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
@@ -18,15 +19,16 @@ _LINE = re.compile(rf"{_MARK} ([0-9a-f]{{8}}) (\d{{1,4}})/(\d{{1,4}}) ([A-Za-z0-
 _LARGEST = 16 * 1024 * 1024  # bytes unpacked
 
 
-def print_result(document: Mapping[str, Any], out: TextIO | None = None) -> None:
-    """Print a document (of plain JSON values) in pieces."""
-    out = out or sys.stdout
-    packed = base64.b64encode(zlib.compress(json.dumps(document, ensure_ascii=False).encode())).decode()
+def print_result(document: Mapping[str, Any], out: TextIO | None = None, *, linger: float = 0.0) -> None:
+    """Print a document (of plain JSON values) in pieces, and stay for `linger` seconds: a log is streamed only so long."""
+    out = sys.stdout if out is None else out
+    packed = base64.b64encode(zlib.compress(json.dumps(document, ensure_ascii=False, default=str).encode())).decode()
     pieces = [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
     of = secrets.token_hex(4)
     for number, piece in enumerate(pieces, 1):
         out.write(f"{_MARK} {of} {number}/{len(pieces)} {piece}\n")
     out.flush()
+    time.sleep(linger)
 
 
 def read_result(lines: Iterable[str]) -> dict[str, Any] | None:

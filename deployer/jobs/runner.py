@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.azure import AzureError, Refused, Session, Unreachable
+from deployer.azure import AzureError, Session, Unreachable
 from deployer.jobs.results import is_part_of_one, read_result
 
 LINGER = 20
@@ -82,7 +82,8 @@ class Job:
                 raise Unreachable(f"the job's execution {execution} goes on for more than {_PATIENCE / 60:.0f} minutes")
             await self._sleep(_POLL)
         if result is None:
-            seen = await self._collected(execution) or seen
+            collected = await self._collected(execution)
+            seen = collected if read_result(collected) is not None or not seen else seen
             result = read_result(seen)
         lines = tuple(line for line in seen if not is_part_of_one(line))
         return Ended(execution, status == "Succeeded", result, lines)
@@ -127,7 +128,7 @@ class Job:
                     query={"follow": "false", "output": "text", "tailLines": _TAIL},
                     headers={"Authorization": f"Bearer {token}"},
                 )
-                lines += str(answer.body if answer.body is not None else "").splitlines()
+                lines += answer.text.splitlines()
             return lines
         except (AzureError, KeyError, TypeError):  # a log that cannot be followed is read from the workspace at the end
             return []
@@ -150,8 +151,6 @@ class Job:
                 if read_result(lines) is not None or self._clock() > deadline:
                     return lines
                 await self._sleep(15.0)
-        except Refused as error:
-            return [f"the workspace's logs cannot be read: {error.message}"]
         except (AzureError, KeyError, TypeError, IndexError):
             return []
 

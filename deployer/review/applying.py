@@ -88,26 +88,18 @@ class Bootstrap:
     title = "Bootstrap"
 
     async def take(self, session: Session, file: TenantFile, say: Say) -> tuple[tuple[str, ...], Mapping[str, Any]]:
-        from deployer.bootstrap.spec import SpecError, pack
         from deployer.installation import Installation
+        from deployer.jobs.bootstrapping import bootstrap
 
         installation = Installation(file.tenant)
-        try:
-            packed = pack(await installation.bootstrap_spec(session.arm, file.seed_path))
-        except SpecError as error:
-            raise CommandError("the bootstrap cannot be handed its work", str(error), code="seed_too_large") from None
-        command = ["bootstrap", "--spec", f"env:{_SPEC}"]
-        ended = await installation.job(session).run(command, {_SPEC: packed}, say=say)
-        result = ended.result
-        if not ended.succeeded or result is None or "error" in result:
-            raise _failed_inside("the bootstrap failed", ended.execution, result, ended.lines)
+        spec = await installation.bootstrap_spec(session.arm, file.seed_path)
+        result = await bootstrap(installation.job(session), spec, say=say)
         steps = result["steps"]
         changes = tuple(change for step in steps if step["standing"] == "done" for change in step["changes"])
         keys = {path: ref for step in steps for path, ref in step["facts"].get("keys", {}).items()}
-        return changes, {"execution": ended.execution, "keys": keys}
+        return changes, {"execution": result["execution"], "keys": keys}
 
 
-_SPEC = "ADUANA_BOOTSTRAP"
 STEPS: Sequence[Step] = (Registration(), Bootstrap())
 
 
@@ -142,16 +134,3 @@ def session_of(tenant: Tenant) -> Any:
     except AzureSettingsError as error:
         raise CommandError("a setting is wrong", str(error), code="settings", exit_code=USAGE) from None
     return open_azure(settings)
-
-
-def _failed_inside(what: str, execution: str, result: Mapping[str, Any] | None, lines: Sequence[str]) -> CommandError:
-    if result is not None and "error" in result:
-        error = result["error"]
-        return CommandError(what, str(error["message"]), str(error.get("remedy", "")), str(error.get("code", "failed")))
-    return CommandError(
-        what,
-        f"the job's execution {execution} ended without a result",
-        "Run the same command again; the log below, and the workspace's ContainerAppConsoleLogs_CL, say more.",
-        "job_failed",
-        details=[{"message": line} for line in lines[-20:]],
-    )

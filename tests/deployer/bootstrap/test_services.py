@@ -1,15 +1,18 @@
 """The services as they start in a new installation: before the bootstrap, and then with no privilege but those it gives."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 
+from deployer import cli
 from deployer.local.ports import free_port
 from tests.deployer.bootstrap.installation import Installation
 
@@ -80,9 +83,28 @@ def services(installation: Installation, tmp_path: Path) -> Iterator[Services]:
     running.close()
 
 
+def verify(capsys: pytest.CaptureFixture[str], services: Services, directory: Path) -> dict:
+    """What `aduana verify` sees as the job, whose environment is this one's."""
+    spec = directory / "verify.json"
+    urls = {name: f"http://127.0.0.1:{services.ports[service]}" for name, service in _URLS.items()}
+    endpoint = {
+        "name": "postgres",
+        "host": "localhost",
+        "port": services.installation.postgres.front.port,
+        "tls": False,
+    }
+    spec.write_text(json.dumps({**urls, "endpoints": [endpoint]}))
+    capsys.readouterr()
+    cli.run(["verify", "--here", str(spec), "--report", str(directory / "handover.md"), "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+_URLS = {"proxy_url": "proxy", "admin_url": "admin"}
+
+
 @pytest.mark.parametrize("with_redis", [True, False])
 def test_services_wait_for_the_bootstrap_and_then_work_with_their_least_privileges(
-    installation, bootstrap, services, fresh_simulator, request, with_redis
+    installation, bootstrap, services, fresh_simulator, request, capsys, tmp_path, with_redis
 ):
     if with_redis:
         services.more["ADUANA_REDIS_URL"] = request.getfixturevalue("redis_url")
@@ -97,6 +119,18 @@ def test_services_wait_for_the_bootstrap_and_then_work_with_their_least_privileg
     assert bootstrap()[0] == 0
     for service in services.processes:
         services.eventually(f"{service} is ready", lambda service=service: services.ask(service, "/readyz") == 200)
+
+    seen = verify(capsys, services, tmp_path)
+    statuses = {check["id"]: check["status"] for check in seen["inside"]}
+    assert (seen["ok"], set(statuses.values())) == (True, {"passed"}), seen
+    assert list(statuses) == [
+        *("dns.postgres", "database", "proxy.ready", "proxy.anonymous", "admin.ready"),
+        *("call.key", "call.model", "call.ledger", "call.revoked"),
+    ]
+    called = next(check["figures"] for check in seen["inside"] if check["id"] == "call.ledger")
+    assert called["tokens"] > 0
+    assert Decimal(called["cost_usd"]) > 0
+    assert "All checks passed." in (tmp_path / "handover.md").read_text()
 
     headers = {"authorization": f"Bearer {installation.key()}"}
     with httpx.Client(

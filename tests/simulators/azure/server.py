@@ -71,7 +71,7 @@ class SimulatedService:
                     self.close_connection = True
                     return
                 answer = service.error or service.respond(request)
-                body = b"" if answer.body is None else json.dumps(answer.body).encode()
+                body = answer.body if isinstance(answer.body, bytes) else _encoded(answer.body)
                 self.send_response_only(answer.status)
                 self.send_header("Date", formatdate(time.time() + service.skew, usegmt=True))
                 for name, value in {"Content-Type": "application/json", **answer.headers}.items():
@@ -117,6 +117,10 @@ class SimulatedService:
         self._open.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+def _encoded(body: Any) -> bytes:
+    return b"" if body is None else json.dumps(body).encode()
 
 
 def _first_values(encoded: str) -> dict[str, str]:

@@ -26,12 +26,12 @@ class AzureTenant:
     """`operator` is the application id of the service principal that `environment` signs in as."""
 
     def __init__(self, directory: Path) -> None:
-        authority = trustme.CA()
+        authority = self.authority = trustme.CA()
         self.entra = EntraTenant(directory, authority)
-        self.arm = ArmService(self.entra, _serving(authority))
-        self.graph = GraphService(self.entra, _serving(authority))
-        self.blobs = BlobStorage(self.arm, _serving(authority))
-        self.registry = ContainerRegistry(self.entra, _serving(authority))
+        self.arm = ArmService(self.entra, serving(authority))
+        self.graph = GraphService(self.entra, serving(authority))
+        self.blobs = BlobStorage(self.arm, serving(authority))
+        self.registry = ContainerRegistry(self.entra, serving(authority))
         self.vaults = KeyVault(self.entra, directory, authority)
         self.dns = DnsServer()
         self.operator = self.entra.register()
@@ -80,7 +80,7 @@ class AzureTenant:
             each.close()
 
 
-def _serving(authority: trustme.CA) -> ssl.SSLContext:
+def serving(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
