@@ -18,10 +18,13 @@ __all__ = ["REMEDIES", "Remedy", "diagnose"]
 
 REMEDIES: tuple[Remedy, ...] = (*TERRAFORM, *ENTRA, *VAULT, *NETWORK, *ARM)
 
-_LONGEST_TEXT = 20_000  # characters of an error that are looked at
+_LONGEST_TEXT = (
+    10_000  # characters of an error that are looked at; the patterns are bounded, so that no text takes long
+)
 
 _UNKNOWN = (
-    "Read what the provider says; where it names a request or correlation id, Azure's activity log has the rest. Applying the "
+    "Read what the provider says; where it names a request or correlation id, Azure's activity log has the rest. "
+    "Applying the "
     "same plan again goes on from here."
 )
 

@@ -5,7 +5,7 @@ from deployer.engines.remedies.row import CONTENTION, OUTAGE, PROPAGATION, Remed
 ARM = (
     Remedy(
         "provider_not_registered",
-        r"(?:MissingSubscriptionRegistration.*?|not registered to use )namespace '(?P<namespace>[^']+)'",
+        r"(?:MissingSubscriptionRegistration.{0,800}?|not registered to use )namespace '(?P<namespace>[^']+)'",
         "the subscription is not registered for {namespace}, which the stack needs",
         "Register it (`az provider register --namespace {namespace} --wait`) and apply the same plan again; "
         "`aduana preflight` lists all that are needed.",
@@ -25,7 +25,7 @@ ARM = (
     ),
     Remedy(
         "policy_denied",
-        r"RequestDisallowedByPolicy.*?(?:policyAssignment.{0,20}?\"name\"\s*:\s*\"(?P<policy>[^\"]+)\"|"
+        r"RequestDisallowedByPolicy.{0,800}?(?:policyAssignment.{0,20}?\"name\"\s*:\s*\"(?P<policy>[^\"]+)\"|"
         r"was disallowed by policy)|"
         r"RequestDisallowedByPolicy|PolicyViolation",
         "a policy of the Azure tenant forbids this resource as it is",
@@ -35,14 +35,16 @@ ARM = (
     ),
     Remedy(
         "locked",
-        r"ScopeLocked|CanNotDelete|is locked|ReadOnlyLock",
+        r"ScopeLocked|\bCanNotDelete\b|ReadOnlyLock|scope\(s\) are locked",
         "somebody put a lock on the resource or its group, so that Azure refuses the change",
         "Have the lock removed (`az lock list`), if the change is meant.",
     ),
     Remedy(
         "model_quota",
-        r"InsufficientQuota.*?require (?P<asked>[\d.]+) new capacity in quota (?P<quota>.+?),\s+which is bigger than "
-        r"the current available\s+capacity (?P<available>[\d.]+).*?quota limit is (?P<limit>[\d.]+)",
+        r"InsufficientQuota.{0,800}?require (?P<asked>\d+(?:\.\d+)?) new capacity in quota "
+        r"(?P<quota>.{1,200}?),\s+which is "
+        r"bigger than the current available\s+capacity (?P<available>\d+(?:\.\d+)?).{0,800}?"
+        r"quota limit is (?P<limit>\d+(?:\.\d+)?)",
         "requested {asked} · available {available} of {limit} in {quota}",
         "Lower the deployment's capacity, choose another region or SKU in the tenant file, free quota of other "
         "deployments, or ask "
@@ -57,7 +59,7 @@ ARM = (
     ),
     Remedy(
         "model_unavailable",
-        r"DeploymentModelNotSupported|ServiceModelDeprecat\w*|ModelNotSupported|InvalidResourceProperties.*?(?:model|sku)|"
+        r"DeploymentModelNotSupported|ServiceModelDeprecat\w*|ModelNotSupported|InvalidResourceProperties.{0,800}?(?:model|sku)|"
         r"The (?:specified )?(?:SKU|sku|scale type) .{0,80}?(?:is not supported|not available) .{0,40}?model|"
         r"ServiceModelNot\w+",
         "the model, its version or its SKU is not to be had in this region",
@@ -79,8 +81,8 @@ ARM = (
     ),
     Remedy(
         "quota_exceeded",
-        r"QuotaExceeded|ResourceQuotaExceeded|OperationNotAllowed.*?(?:quota|Cores)|MaxNumberOf\w+(?:Exceeded|Reached)|"
-        r"\w*LimitExceeded|SubscriptionQuota\w*|exceed(?:s|ing) (?:the )?(?:approved )?\w* ?quota",
+        r"QuotaExceeded|ResourceQuotaExceeded|OperationNotAllowed.{0,800}?(?:quota|Cores)|MaxNumberOf\w+(?:Exceeded|Reached)|"
+        r"LimitExceeded|SubscriptionQuota\w*|exceed(?:s|ing) (?:the )?(?:approved )?\w* ?quota",
         "the subscription's quota in this region is used up",
         "Ask for more quota in the Azure portal, choose another region or size in the tenant file, or delete what is "
         "not needed.",
@@ -110,7 +112,7 @@ ARM = (
     ),
     Remedy(
         "throttled",
-        r"TooManyRequests|\b429\b|SubscriptionRequestsThrottled|OperationThrottled|request (?:rate|"
+        r"TooManyRequests|status 429\b|StatusCode=429\b|SubscriptionRequestsThrottled|OperationThrottled|request (?:rate|"
         r"limit) .{0,40}?(?:exceed|throttl)",
         "Azure limits how many requests it takes in a while",
         "It is tried again, more slowly.",
@@ -127,7 +129,7 @@ ARM = (
     ),
     Remedy(
         "image_not_pulled",
-        r"(?:InvalidParameterValueInContainerTemplate|WebhookInvalidParameterValue|ContainerAppImage\w*).*?"
+        r"(?:InvalidParameterValueInContainerTemplate|WebhookInvalidParameterValue|ContainerAppImage\w*).{0,800}?"
         r"(?:image|MANIFEST_UNKNOWN|UNAUTHORIZED|DENIED)|MANIFEST_UNKNOWN|unable to pull image",
         "Container Apps could not get the image: its digest, the registry's permission, or the way to the registry "
         "is wrong",
@@ -150,9 +152,37 @@ ARM = (
     Remedy(
         "azure_unavailable",
         r"InternalServerError|ServiceUnavailable|BadGateway|ServerTimeout|"
-        r"unexpected status (?:500|502|503|504)\b|StatusCode=50[0234]\b|InternalOperationError|InternalError\b",
+        r"unexpected status (?:500|502|503|504)\b|StatusCode=50[0234]\b|InternalOperationError|Internal ?Error\b",
         "a service of Azure failed on its side",
         "It is tried again. If it goes on, look at Azure's status page for the region.",
         OUTAGE,
+    ),
+    Remedy(
+        "being_deleted",
+        r"ResourceGroupBeingDeleted|is in deprovisioning state|BeingDeleted\b",
+        "what it is put into is being deleted just now",
+        "It is tried again when that has ended. If the deletion is not yours, find out whose it is.",
+        CONTENTION,
+    ),
+    Remedy(
+        "group_not_empty",
+        r"Resources still exist within the Resource Group|ResourceGroupNotEmpty",
+        "the resource group holds something that this stack did not make, and it would be deleted with the group",
+        "Move it away or delete it, if it may go, and destroy again; the message lists it.",
+    ),
+    Remedy(
+        "setting_refused",
+        r"unexpected status 400\b|StatusCode=400\b|\bInvalidParameter\w*|InvalidRequestFormat|"
+        r"PrivateDnsZoneNameNotValid|is required when creating",
+        "Azure refuses a value, or two values together",
+        "The message names what is refused: correct it in the tenant file and make a new plan. Where the tenant file "
+        "has nothing of "
+        "the kind, the stack is at fault: report it.",
+    ),
+    Remedy(
+        "conflict",
+        r"unexpected status 409\b|StatusCode=409\b",
+        "it collides with something that is there already, or that is changed by others",
+        "The message names it. If it may go, delete it, and apply the same plan again.",
     ),
 )

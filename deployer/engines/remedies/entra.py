@@ -54,7 +54,7 @@ ENTRA = (
     Remedy(
         "subscription_missing",
         r"SubscriptionNotFound|subscription '?(?P<id>[0-9a-f-]{36})'? could not be found|`subscription_id` is a required|"
-        r"The subscription ID .* is not known by Azure CLI",
+        r"The subscription ID .{0,100}? is not known by Azure CLI",
         "the subscription does not exist in this tenant, or this identity sees nothing of it",
         "Correct the subscription in the tenant file, or have a role granted on it.",
     ),
@@ -74,12 +74,18 @@ ENTRA = (
     ),
     Remedy(
         "role_assignment_exists",
-        r"RoleAssignmentExists|The role assignment already exists(?:.*?The ID of the (?:existing|"
+        r"RoleAssignmentExists|The role assignment already exists(?:.{0,800}?The ID of the (?:existing|"
         r"conflicting) role assignment is "
         r"(?P<id>[0-9a-f-]{32,36}))?",
         "the same role is granted to the same identity already, under a name that is not in the state",
         "Delete that role assignment (it gives nothing that this apply would not give), or import it, and apply the "
         "same plan again.",
+    ),
+    Remedy(
+        "role_missing",
+        r"could not find role '(?P<role>[^']*)'|RoleDefinitionDoesNotExist",
+        "there is no role of that name here",
+        "See that the cloud and the subscription offer the role that the message names.",
     ),
     Remedy(
         "role_assignments_full",
@@ -89,17 +95,17 @@ ENTRA = (
     ),
     Remedy(
         "role_assignment_forbidden",
-        r"(?:Microsoft\.Authorization/roleAssignments/(?:write|delete)).*?(?:AuthorizationFailed|"
+        r"(?:Microsoft\.Authorization/roleAssignments/(?:write|delete)).{0,800}?(?:AuthorizationFailed|"
         r"does not have authorization)|"
-        r"AuthorizationFailed.*?Microsoft\.Authorization/roleAssignments/(?:write|delete)",
+        r"AuthorizationFailed.{0,800}?Microsoft\.Authorization/roleAssignments/(?:write|delete)",
         "this identity may not grant roles, and the services' identities need theirs",
         "Have `Role Based Access Control Administrator` (or `User Access Administrator`) granted to it on the "
         "resource group.",
     ),
     Remedy(
         "permission_missing",
-        r"AuthorizationFailed.*?does not have authorization to perform action '(?P<action>[^']+)'"
-        r"(?:.*?over scope '(?P<scope>[^']+)')?",
+        r"AuthorizationFailed.{0,800}?does not have authorization to perform action '(?P<action>[^']+)'"
+        r"(?:.{0,800}?over scope '(?P<scope>[^']+)')?",
         "this identity may not do {action} on {scope}",
         "Have a role granted that allows it (Contributor on the resource group, as a rule); grants take up to ten minutes.",
     ),

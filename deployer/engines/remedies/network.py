@@ -24,6 +24,8 @@ NETWORK = (
     ),
     Remedy(
         "network_in_use",
+        r"(?:PublicIP|FirewallPolic)\w*CannotBeDeleted\w*|InUseNatGateway\w*|ManagedEnvironmentHasContainerApps|"
+        r"CannotDeleteResource|"
         r"InUse(?:VirtualNetwork|NetworkSecurityGroup|RouteTable|PublicIpAddress|PrefixC)\w*CannotBe(?:Deleted|"
         r"Updated)|InUsePrefixCannotBeDeleted",
         "something still uses this part of the network, perhaps something that is being deleted just now",
@@ -33,7 +35,8 @@ NETWORK = (
     Remedy(
         "subnet_delegation",
         r"SubnetWithDelegation\w*|PrivateEndpointCreationNotAllowedAsSubnetIsDelegated|SubnetMissingRequiredDelegation|"
-        r"ManagedEnvironment\w*Subnet\w*|(?:must be|is not|should be|isn't) delegated to|SubnetIsDelegated\w*|"
+        r"ManagedEnvironment\w*SubnetDelegation\w*|(?:must be|has to be|is not|should be|isn't) delegated to|"
+        r"SubnetIsDelegated\w*|"
         r"DelegationCannotBe\w*|AlreadyHasDelegation",
         "the subnet is delegated to another service than the one that is to be put into it, or to none",
         "Give each of Container Apps (Microsoft.App/environments), an injected PostgreSQL "
@@ -68,6 +71,19 @@ NETWORK = (
         r"VirtualNetworkLink.{0,200}?(?:Conflict|overlapping)",
         "the network is linked to another private DNS zone of the same name",
         "Name that zone as an existing one in the tenant file, or remove the other link.",
+    ),
+    Remedy(
+        "zone_not_linked",
+        r"VnetLinkNotFound|private DNS zone .{0,300}?is not linked to the virtual network",
+        "Azure does not see yet that the private DNS zone is linked to the network",
+        "It is tried again for some minutes. If it goes on, and the zone is an existing one, link it to the network.",
+        PROPAGATION,
+    ),
+    Remedy(
+        "subnet_taken",
+        r"ManagedEnvironmentSubnetInUse",
+        "another Container Apps environment uses the subnet",
+        "Give this one a subnet of its own in the tenant file.",
     ),
     Remedy(
         "private_endpoint_policy",

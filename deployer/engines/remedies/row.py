@@ -22,7 +22,8 @@ RELEASE = Retry(attempts=8, first_delay=60, factor=1.5, longest_delay=300)
 class Remedy:
     """One known error.
 
-    `pattern` is a regular expression for what the provider prints (letters' case is ignored, a dot is any character).
+    `pattern` is a regular expression for what the provider prints (letters' case is ignored, a dot is any character); what may
+    repeat in it has a limit, since the text is the provider's.
     Groups in it may be put into `cause` and `remedy` by name, as `{name}`.
     """
 

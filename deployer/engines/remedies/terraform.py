@@ -5,8 +5,8 @@ from deployer.engines.remedies.row import OUTAGE, Remedy
 TERRAFORM = (
     Remedy(
         "state_locked",
-        r"Error acquiring the state lock.*?\bID:\s+(?P<id>\S+).*?\bWho:\s+(?P<who>[^\n]+?)\s*\n"
-        r".*?\bCreated:\s+(?P<created>[\d-]+ [\d:]+)",
+        r"Error acquiring the state lock.{0,800}?\bID:[ \t]+(?P<id>\S+)[ \t]*\n[ \t]*Path:[^\n]*\n[ \t]*Operation:[^\n]*\n"
+        r"[ \t]*Who:[ \t]+(?P<who>[^\n]*)\n[ \t]*Version:[^\n]*\n[ \t]*Created:[ \t]+(?P<created>[\d-]{1,12} [\d:]{1,8})",
         "{who} has held the state's lock since {created} UTC",
         "Wait until that run has ended. If you are sure that it is gone (the machine was switched off, the process "
         "killed), take "
@@ -56,7 +56,7 @@ TERRAFORM = (
     Remedy(
         "state_forbidden",
         r"(?:Failed to (?:get existing workspaces|read blob|open blob)|Error loading (?:the )?state|retrieving container|"
-        r"containers\.Client|blobs\.Client|Error (?:refreshing|inspecting) state).*?"
+        r"containers\.Client|blobs\.Client|Error (?:refreshing|inspecting) state).{0,800}?"
         r"(?:\b403\b|AuthorizationPermissionMismatch|AuthorizationFailure|This request is not authorized)",
         "the state's storage account refuses this identity or this network",
         "Grant the identity `Storage Blob Data Contributor` on the state's container (it takes up to ten minutes), "
@@ -65,7 +65,7 @@ TERRAFORM = (
     ),
     Remedy(
         "state_missing",
-        r"(?:containers\.Client|blobs\.Client|Failed to get existing workspaces).*?(?:\b404\b|ContainerNotFound|"
+        r"(?:containers\.Client|blobs\.Client|Failed to get existing workspaces).{0,800}?(?:\b404\b|ContainerNotFound|"
         r"ResourceNotFound)",
         "the container that should hold the state does not exist",
         "Create the state's storage first, or correct the state backend in the tenant file.",
@@ -78,6 +78,14 @@ TERRAFORM = (
         "directory: it holds no state.",
     ),
     Remedy(
+        "provider_checksum",
+        r"(?:does ?n[o']t match any of the checksums|Inconsistent dependency lock file|"
+        r"Provider dependency changes detected)",
+        "the provider is not the one whose checksums this release of Aduana holds",
+        "Use the provider's version that this release was tested with. A changed package of the same version is not to be "
+        "trusted.",
+    ),
+    Remedy(
         "provider_unreachable",
         r"Failed to (?:query available provider packages|install provider)|could not (?:query provider registry|"
         r"connect to registry)",
@@ -88,16 +96,8 @@ TERRAFORM = (
         OUTAGE,
     ),
     Remedy(
-        "provider_checksum",
-        r"(?:does ?n[o']t match any of the checksums|Inconsistent dependency lock file|"
-        r"Provider dependency changes detected)",
-        "the provider is not the one whose checksums this release of Aduana holds",
-        "Use the provider's version that this release was tested with. A changed package of the same version is not to be "
-        "trusted.",
-    ),
-    Remedy(
         "provider_crashed",
-        r"(?:Plugin did not respond|plugin crashed|The plugin encountered an error|Request cancelled.*plugin\.)",
+        r"(?:Plugin did not respond|plugin crashed|The plugin encountered an error|Request cancelled.{0,200}?plugin\.)",
         "the provider's process ended in the middle of its work",
         "Apply the same plan again. If it happens twice at the same resource, look at the machine's memory, then "
         "report it to the "
@@ -118,7 +118,7 @@ TERRAFORM = (
     ),
     Remedy(
         "stopped",
-        r"execution halted|Operation (?:cancelled|canceled)|Interrupted|interrupt received",
+        r"execution halted|context canceled|Operation (?:cancelled|canceled)|Interrupted|interrupt received",
         "it was stopped on request",
         "Apply the same plan again: it goes on from here.",
     ),
@@ -140,7 +140,8 @@ TERRAFORM = (
         "configuration_invalid",
         r"Invalid value for (?:input )?variable|Unsupported argument|Missing required argument|Invalid function argument|"
         r"Error in function call|"
-        r"Extraneous JSON object property|Unsupported attribute|Resource (?:pre|post)condition failed|Reference to undeclared",
+        r"Extraneous JSON object property|Unsupported attribute|Resource (?:pre|post)condition failed|"
+        r"Reference to undeclared",
         "the stack does not accept what the tenant file asks for",
         "The message names the variable and what is allowed: correct it in the tenant file and make a new plan.",
     ),

@@ -18,6 +18,13 @@ VAULT = (
         PROPAGATION,
     ),
     Remedy(
+        "vault_role_propagation",
+        r"Unable to get value using Managed identity|unable to fetch secret '[^']*' using Managed identity",
+        "the service's identity may not read the vault yet: its role is not in force everywhere",
+        "It is tried again for some minutes. If it goes on, the identity lacks its role on the vault.",
+        PROPAGATION,
+    ),
+    Remedy(
         "vault_soft_deleted",
         r"(?:A vault with the same name already exists in deleted state|Key Vault .{0,200}?(?:soft[ -]deleted|"
         r"deleted but recoverable)|"
@@ -31,12 +38,13 @@ VAULT = (
         "vault_name_taken",
         r"VaultAlreadyExists",
         "a vault of this name exists somewhere in Azure, or was deleted and is kept until its retention ends",
-        "See `az keyvault list-deleted`: recover it, or purge it if its content may be lost for good. Otherwise choose another "
+        "See `az keyvault list-deleted`: recover it, or purge it if its content may be lost for good. Otherwise "
+        "choose another "
         "prefix or name in the tenant file.",
     ),
     Remedy(
         "purge_protected",
-        r"DeletedVaultPurge|PurgeProtection|purge protection (?:is )?enabled|MethodNotAllowed.*?purge",
+        r"DeletedVaultPurge|PurgeProtection|purge protection (?:is )?enabled|MethodNotAllowed.{0,800}?purge",
         "purge protection keeps the deleted vault, or the deleted account, until its retention ends",
         "Wait for the retention to end, recover it, or choose another prefix in the tenant file.",
     ),
@@ -57,7 +65,7 @@ VAULT = (
     Remedy(
         "name_taken",
         r"StorageAccountAlreadyTaken|NameAlreadyExists|ServerNameAlreadyExists|NameNotAvailable|"
-        r"The (?:storage account|server|DNS record) (?:named )?\S* ?is already taken|NamespaceUnavailable|"
+        r"(?:storage account|server|DNS record) .{0,120}?is already taken|NamespaceUnavailable|"
         r"name '?\S+'? is already in use",
         "the name is in use somewhere in Azure, and it has to be unique there",
         "Choose another prefix in the tenant file, and make a new plan.",
