@@ -40,6 +40,7 @@ SubnetId = Annotated[str, _resource_id("Microsoft.Network/virtualNetworks", "a s
 ZoneId = Annotated[str, _resource_id("Microsoft.Network/privateDnsZones", "a private DNS zone")]
 AccountId = Annotated[str, _resource_id("Microsoft.CognitiveServices/accounts", "an Azure OpenAI account")]
 WorkspaceId = Annotated[str, _resource_id("Microsoft.OperationalInsights/workspaces", "a Log Analytics workspace")]
+VaultId = Annotated[str, _resource_id("Microsoft.KeyVault/vaults", "a key vault")]
 RegistryId = Annotated[str, _resource_id("Microsoft.ContainerRegistry/registries", "a container registry")]
 
 

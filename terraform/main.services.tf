@@ -45,8 +45,9 @@ locals {
   }
   volume = var.redis.mode == "managed" ? null : { name = module.environment.volume, image = var.redis.volume_image }
 
-  # A gateway in front has the list itself, and callers come from its address.
-  allowed_ranges = var.ingress.front == "none" ? var.ingress.allowed_ranges : []
+  # A gateway in front has the list itself, and callers come from its address. The job that verifies calls from the apps' subnet.
+  apps_range     = local.network_is_new ? var.network.subnets["apps"] : var.network.existing.apps_range
+  allowed_ranges = var.ingress.front == "none" && length(var.ingress.allowed_ranges) > 0 ? concat(var.ingress.allowed_ranges, compact([local.apps_range])) : []
   own_domains    = var.ingress.front == "none"
 }
 

@@ -109,6 +109,7 @@ variable "network" {
     existing = optional(object({
       vnet_id             = string
       apps_subnet_id      = string
+      apps_range          = optional(string)
       endpoints_subnet_id = string
       postgres_subnet_id  = optional(string)
       gateway_subnet_id   = optional(string)

@@ -22,8 +22,9 @@ _ENDED = frozenset(("Succeeded", "Failed", "Stopped", "Degraded"))
 _REPLICAS = "2023-11-02-preview"  # the version that names the streams
 _TAIL = "300"  # lines; the most there are
 
-_QUERY = """ContainerAppConsoleLogs_CL
-| where ContainerGroupName_s startswith '{execution}' | project Log_s | take 10000"""
+# The table that diagnostic settings fill; https://learn.microsoft.com/azure/azure-monitor/reference/tables/containerappconsolelogs
+_QUERY = """ContainerAppConsoleLogs
+| where ContainerGroupName startswith '{execution}' | project Log | take 10000"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,7 @@ class Tenant(Part):
     def zones_in_use(self) -> tuple[ZoneName, ...]:
         """The private zones that this installation needs, without `privatelink.`."""
         zones: list[ZoneName] = ["vaultcore.azure.net", "postgres.database.azure.com"]
-        if self.redis.mode == "managed":
-            zones.append("redis.azure.net")
+        zones.append("redis.azure.net" if self.redis.mode == "managed" else "file.core.windows.net")
         if self.openai.accounts:
             zones += ["openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"]
         if self.event_hubs.enabled:
@@ -146,6 +145,6 @@ class Tenant(Part):
         """
         scales = (self.replicas.proxy, self.replicas.writer, self.replicas.admin)
         replicas = sum(-(-scale.max // 10) for scale in scales) + 1  # and the job
-        endpoints = 1 + (self.postgres.connectivity == "private_endpoint") + (self.redis.mode == "managed")
+        endpoints = 2 + (self.postgres.connectivity == "private_endpoint")  # the vault, and Redis or the volume
         endpoints += self.event_hubs.enabled + 3 * len(self.openai.accounts)
         return {"apps": 14 - 5 + 2 * replicas, "endpoints": endpoints}

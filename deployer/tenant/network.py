@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from deployer.addresses import Address, Range
-from deployer.azure_ids import CertificateId, EgressHost, HostName, SubnetId, VnetId, ZoneId
+from deployer.azure_ids import CertificateId, EgressHost, HostName, SubnetId, VaultId, VnetId, ZoneId
 from deployer.tenant.part import Broken, Part
 
 
@@ -90,6 +90,7 @@ ZoneName = Literal[
     "postgres.database.azure.com",
     "redis.azure.net",
     "servicebus.windows.net",
+    "file.core.windows.net",
     "azurecr.io",
 ]
 ZONES: tuple[str, ...] = get_args(ZoneName)
@@ -130,6 +131,16 @@ class Certificate(Part):
     """A certificate in Key Vault that the domains are served with."""
 
     key_vault_secret_id: CertificateId = Field(description="Without a version the newest is used, and renewed.")
+    key_vault_id: VaultId | None = Field(
+        None, description="Of that vault: whoever serves the certificate is let in. Left out: its owner does that."
+    )
+
+    def broken(self) -> Iterator[Broken]:
+        if self.key_vault_id is None:
+            return
+        vault = self.key_vault_secret_id.removeprefix("https://").partition(".")[0].lower()
+        if (named := self.key_vault_id.rsplit("/", 1)[1]).lower() != vault:
+            yield Broken(("key_vault_id",), f"is the vault {named}, and the certificate is in {vault}")
 
 
 class Ingress(Part):

@@ -98,6 +98,15 @@ def _zones_in_use(tenant: "Tenant") -> Iterator[Broken]:
             yield Broken(("private_dns", "zones"), f"the zone for {zone} is in use and missing")
 
 
+def _injected_names(tenant: "Tenant") -> Iterator[Broken]:
+    if tenant.private_dns.mode == "policy" and tenant.postgres.connectivity == "injected":
+        yield Broken(
+            ("postgres", "connectivity"),
+            "injected needs its private zone when it is made, and policies attach zones to private endpoints alone; say "
+            "private_endpoint, or another private_dns.mode",
+        )
+
+
 def _addresses(tenant: "Tenant") -> Iterator[Broken]:
     try:
         tenant.addresses()
@@ -122,6 +131,7 @@ RULES = (
     Rule(frozenset({"redis", "replicas"}), _without_redis),
     Rule(frozenset({"network", "postgres", "ingress", "egress"}), _existing_network),
     Rule(frozenset({"private_dns", "redis", "openai", "event_hubs"}), _zones_in_use),
+    Rule(frozenset({"private_dns", "postgres"}), _injected_names),
     Rule(
         frozenset({"network", "postgres", "ingress", "egress", "redis", "openai", "event_hubs", "replicas"}), _addresses
     ),

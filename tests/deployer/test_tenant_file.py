@@ -271,6 +271,23 @@ WRONG = [
         },
         "images.proxy: comes from ghcr.io, and registry_id names mine.azurecr.io",
     ),
+    (
+        {"private_dns__mode": "policy", "postgres__connectivity": "injected"},
+        "postgres.connectivity: injected needs its private zone when it is made, and policies attach zones to private "
+        "endpoints alone; say private_endpoint, or another private_dns.mode",
+    ),
+    (
+        {
+            "ingress": {
+                "domain": "llm.contoso.com",
+                "certificate": {
+                    **CERTIFICATE,
+                    "key_vault_id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/a/providers/Microsoft.KeyVault/vaults/other",
+                },
+            }
+        },
+        "ingress.certificate.key_vault_id: is the vault other, and the certificate is in contoso-kv",
+    ),
     ({"entra__mode": "existing"}, "entra.mode: existing needs `application_id`"),
     ({"entra__admin_groups": ["admins"]}, "entra.admin_groups.0: 'admins' is not an id of Azure or Entra"),
     ({"seed": "/etc/seed.yaml"}, "seed: '/etc/seed.yaml' is not a path to a seed file from the tenant file's folder"),

@@ -65,7 +65,7 @@ def example(request, terraform_binary, azurerm_provider, tmp_path_factory):
     terraform.apply(state)
     made = [each for each in cloud.resources() if each["id"] not in before]
     again = terraform("plan", "-no-color", "-detailed-exitcode", state, ok=False)
-    terraform.destroy(state)
+    terraform.destroy(state, "-refresh=false")
     left = [each["id"] for each in cloud.resources() if each["id"] not in before]
     return Example(request.param, made, "" if again.code == 0 else again.stdout + again.stderr, left)
 

@@ -61,9 +61,10 @@ def _network(tenant: Tenant) -> dict[str, Any]:
     if existing is not None:
         given = _whole(existing)
         ours = ("vnet_id", "apps_subnet_id", "endpoints_subnet_id", "postgres_subnet_id", "gateway_subnet_id")
+        ranges = ("apps_range", "gateway_range")
         return {
             "mode": "existing",
-            "existing": {name: given[name] for name in (*ours, "gateway_range") if given.get(name) is not None},
+            "existing": {name: given[name] for name in (*ours, *ranges) if given.get(name) is not None},
         }
     plan = tenant.addresses()
     return {
