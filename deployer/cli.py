@@ -38,6 +38,7 @@ _COMMANDS = (
     "bootstrap",
     "verify",
     "upgrade",
+    "fleet",
     "backup",
 )
 
