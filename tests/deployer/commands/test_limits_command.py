@@ -39,12 +39,18 @@ def rules(database_url):
     return entry.caller
 
 
-def test_it_shows_what_redis_holds(limited, database_url, redis_url, monkeypatch):
-    monkeypatch.setenv("ADUANA_REDIS_URL", redis_url)
+@pytest.mark.parametrize("clustered", [False, True])
+def test_it_shows_what_redis_holds(limited, database_url, request, monkeypatch, clustered):
     caller = rules(database_url)
+    if clustered:
+        cluster = request.getfixturevalue("start_cluster")()
+        redis_url, here = cluster.url, cluster.owner(caller.client_id).url  # whichever node has the client's keys
+    else:
+        redis_url = here = request.getfixturevalue("redis_url")
+    monkeypatch.setenv("ADUANA_REDIS_URL", redis_url)
     keys, now = StreamKeys(UUID(bytes=caller.client_id)), time.time()
     found = dict(zip((type(rule) for rule in caller.rules.always), fields_of(caller.rules.always, now), strict=True))
-    with redis_py.Redis.from_url(redis_url) as valkey:
+    with redis_py.Redis.from_url(here) as valkey:
         valkey.hset(keys.buckets, found[Rate], (now - BUCKET_EPOCH + 3600) * 1e6)
         valkey.hset(keys.spent, found[Quota], 300)
         valkey.hset(keys.reserved, found[Quota], 100)

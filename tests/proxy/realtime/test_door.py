@@ -55,7 +55,6 @@ def test_a_key_may_stand_in_the_query_as_azure_has_it(held: Estate) -> None:
         ("/v1/realtime?model=nothing", 404, "model_not_found"),
         (f"{V1}&call_id=rtc_1", 400, "endpoint_not_served"),
         ("/v1/live", 403, "endpoint_not_served"),
-        ("/v1/live", 403, "endpoint_not_served"),
         ("/v1/realtime/translations", 403, "endpoint_not_served"),
         ("/v1/chat/completions", 404, "unknown_url"),
         ("/v1/models", 404, "unknown_url"),

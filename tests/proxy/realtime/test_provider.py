@@ -1,10 +1,12 @@
 """The provider's side of a session: who is asked, as whom, and what it does of its own accord."""
 
 import json
+import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,61 @@ def test_it_is_asked_as_the_upstream_says_over_tls_that_a_private_authority_vouc
     assert not {"cookie", "origin", "api-key", "x-stainless-lang"} & provider.headers.keys()
     assert estate.stack.key not in json.dumps([provider.headers, provider.path])
     assert provider.path == f"/v1/realtime?model={MODEL}"
+
+
+class Egress(socketserver.ThreadingTCPServer):
+    """An HTTP proxy that joins every tunnel to one port."""
+
+    daemon_threads = True
+
+    def __init__(self, to_port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.to_port = to_port
+        self.asked: list[str] = []
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    server: Egress
+
+    def handle(self) -> None:
+        self.server.asked.append(self.rfile.readline().decode().strip())
+        while self.rfile.readline().strip():
+            pass
+        with socket.create_connection(("127.0.0.1", self.server.to_port)) as there:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            threading.Thread(target=_pump, args=(there, self.connection), daemon=True).start()
+            _pump(self.connection, there)
+
+
+def _pump(source: socket.socket, to: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            to.sendall(data)
+        to.shutdown(socket.SHUT_WR)
+
+
+def test_a_session_goes_out_through_the_egress_proxy(
+    new_stack: NewStack, fresh_simulator: Simulator, tmp_path: Path
+) -> None:
+    authority, provider = trustme.CA(), Provider(turns=1)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("model.example").configure_cert(context)
+    estate = Estate(new_stack(ca_bundle=str(bundle)), fresh_simulator)
+    with served(provider, context) as port, Egress(port) as egress:
+        threading.Thread(target=egress.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{egress.server_address[1]}"
+        estate.stack.environment |= {"HTTPS_PROXY": address, "https_proxy": address, "NO_PROXY": "", "no_proxy": ""}
+        estate.start(upstream={"endpoint": "https://model.example"})
+        with estate.socket() as opened:
+            told(opened)
+        egress.shutdown()
+
+    assert egress.asked == ["CONNECT model.example:443 HTTP/1.1"]
+    assert provider.headers["host"] == "model.example"
+    (share,) = estate.shares(estate.session_row(request_id(opened))["id"], 1)
+    assert (share["input_tokens"], share["output_tokens"]) == (20, 10)
 
 
 def test_its_errors_never_hold_the_gateways_credential(new_stack: NewStack, fresh_simulator: Simulator) -> None:

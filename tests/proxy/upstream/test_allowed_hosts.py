@@ -1,6 +1,8 @@
 """What an upstream client does not call, whatever a name says and whatever it resolves to."""
 
 import asyncio
+import json
+import os
 import socket
 
 import pytest
@@ -9,6 +11,7 @@ from core.egress import AllowedHosts
 from proxy.errors import upstream_failed
 from proxy.upstream import ClientOptions, Origin, UpstreamClient, UpstreamError
 from proxy.upstream.errors import EgressRefused
+from tests.proxy.stack import seed_text
 
 
 class Nothing:
@@ -125,3 +128,47 @@ def test_the_answer_says_that_it_is_the_installations_choice():
     answer = upstream_failed("egress_refused")
     assert (answer.status, answer.code, answer.should_retry) == (502, "egress_refused", False)
     assert "installation's list" in answer.message
+
+
+# A proxy whose network's DNS says of one name what it should not.
+LYING_DNS = """
+import socket
+import uvloop
+
+
+class Loop(uvloop.Loop):
+    async def getaddrinfo(self, host, port, **options):
+        if host == "aoai.internal":
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
+        return await super().getaddrinfo(host, port, **options)
+
+
+uvloop.Loop = Loop
+"""
+
+
+def test_an_attempt_that_the_allow_list_stops_is_in_the_ledger_and_the_next_target_serves(
+    new_stack, fresh_simulator, tmp_path
+):
+    stack = new_stack()
+    seed = json.loads(seed_text(fresh_simulator.url))
+    seed["upstreams"].append({**seed["upstreams"][0], "name": "bound-anew", "endpoint": "http://aoai.internal"})
+    for route in seed["routes"]:
+        route["targets"] = [
+            {"upstream": "bound-anew", "deployment": "x", "priority": 0},
+            *({**target, "priority": 1} for target in route["targets"]),
+        ]
+    stack.seed(json.dumps(seed))
+    (tmp_path / "sitecustomize.py").write_text(LYING_DNS)
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    stack.start_proxy(PYTHONPATH=path, ADUANA_EGRESS_HOSTS="aoai.internal, 127.0.0.1")
+    stack.start_writer()
+    with stack.http() as http:
+        asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "write 2 tokens"}]}
+        answer = http.post("/v1/chat/completions", json=asked)
+    assert answer.status_code == 200, answer.text
+    attempts = stack.attempts(stack.row(answer.headers["x-request-id"]))
+    assert [(each["upstream"], each["status"], each["error_code"]) for each in attempts] == [
+        ("bound-anew", None, "egress_refused"),
+        ("sim", 200, None),
+    ]
