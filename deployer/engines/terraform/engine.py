@@ -122,6 +122,10 @@ class TerraformEngine:
         return Inventory(StateVersion(str(state["lineage"]), int(state["serial"])), resources)
 
     def unlock(self, lock: str) -> None:
+        if not re.fullmatch(r"\w[\w.:/-]*", lock):
+            raise EngineError(
+                f"{lock!r} is no lock's id", remedy="Take the id from what was said.", code="no_lock", exit_code=2
+            )
         with self._working(None) as wish:
             self._prepare(unwatched, wish)
             self.capture("the lock could not be taken away", self._commands.force_unlock(lock), wish)

@@ -1,7 +1,10 @@
 """An engine over a small stack of Azure's, in a simulated subscription of the test's own."""
 
+import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +81,16 @@ class Tenant:
         (self.stack / "main.tf").write_text(text)
 
     def engine(
-        self, *, workspace: str = "workspace", environment: dict[str, str] | None = None, **variables: Any
+        self,
+        *,
+        workspace: str = "workspace",
+        environment: dict[str, str] | None = None,
+        backend: Backend | None = None,
+        **variables: Any,
     ) -> TerraformEngine:
         """An engine with these variables, which does not wait before it tries again."""
         configuration = Configuration(
-            backend=Backend("local", {"path": str(self.state)}),
+            backend=backend or Backend("local", {"path": str(self.state)}),
             variables=variables,
             source=self.stack,
             providers={"azurerm": {"features": {}}},
@@ -101,11 +109,61 @@ class Tenant:
         return [event for event in self.heard if isinstance(event, kind)]
 
 
+class StateServer:
+    """A state that is kept and locked over the network, as Terraform's `http` backend speaks it."""
+
+    def __init__(self) -> None:
+        self.state = b""
+        self.lock: dict[str, Any] | None = None
+        self.locked = 0  # how often it was
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _do(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, answer = server._answered(self.command, body)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_LOCK = do_UNLOCK = _do
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"http://127.0.0.1:{self._http.server_address[1]}/state"
+        self.backend = Backend("http", {"address": url, "lock_address": url, "unlock_address": url, "retry_max": 0})
+
+    def _answered(self, method: str, body: bytes) -> tuple[int, bytes]:
+        if method == "LOCK" and self.lock is not None:
+            return 423, json.dumps(self.lock).encode()
+        if method == "LOCK":
+            self.lock, self.locked = json.loads(body), self.locked + 1
+        elif method == "UNLOCK":
+            if self.lock is None or (body and json.loads(body)["ID"] != self.lock["ID"]):
+                return 409, b""
+            self.lock = None
+        elif method == "POST":
+            self.state = body
+        elif not self.state:
+            return 404, b""
+        return 200, self.state if method == "GET" else b""
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def state_server() -> Iterator[StateServer]:
+    server = StateServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def tenant(tmp_path: Path, azure_cloud: AzureCloud, terraform_binary: str) -> Tenant:
     return Tenant(tmp_path, azure_cloud, terraform_binary)
-
-
-@pytest.fixture
-def engine(tenant: Tenant) -> Callable[..., TerraformEngine]:
-    return tenant.engine
