@@ -29,6 +29,10 @@ class Installation:
         return f"{self.group}/providers/Microsoft.App/jobs/{self.tenant.names().job}"
 
     @property
+    def environment(self) -> str:
+        return f"{self.group}/providers/Microsoft.App/managedEnvironments/{self.tenant.names().environment}"
+
+    @property
     def vault(self) -> str:
         return f"{self.group}/providers/Microsoft.KeyVault/vaults/{self.tenant.names().key_vault}"
 

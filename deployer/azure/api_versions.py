@@ -14,6 +14,7 @@ API_VERSIONS: Mapping[str, str] = {
     "providers": "2021-04-01",
     "resources": "2021-04-01",
     "microsoft.app": "2024-03-01",
+    "microsoft.app/managedenvironments": "2025-07-01",  # the first with private endpoint connections
     "microsoft.authorization/permissions": "2022-04-01",
     "microsoft.authorization/roleassignments": "2022-04-01",
     "microsoft.authorization/roledefinitions": "2022-04-01",

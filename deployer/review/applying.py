@@ -81,6 +81,21 @@ class Registration:
         return made.changes, {"application_id": made.application_id}
 
 
+class FrontDoor:
+    """Front Door's private link to the environment, where there is one."""
+
+    id = "front_door"
+    title = "Front Door's private link"
+
+    async def take(self, session: Session, file: TenantFile, say: Say) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        from deployer.front_door import approve_link
+        from deployer.installation import Installation
+
+        if file.tenant.ingress.front != "front_door":
+            return (), {}
+        return await approve_link(session.arm, Installation(file.tenant)), {}
+
+
 class Bootstrap:
     """The bootstrap, by the job inside the network."""
 
@@ -100,7 +115,7 @@ class Bootstrap:
         return changes, {"execution": result["execution"], "keys": keys}
 
 
-STEPS: Sequence[Step] = (Registration(), Bootstrap())
+STEPS: Sequence[Step] = (Registration(), FrontDoor(), Bootstrap())
 
 
 def apply_infrastructure(subject: Subject, reviewed: ReviewedPlan, *, watch: Watch = unwatched) -> Outcome:

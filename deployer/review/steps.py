@@ -20,6 +20,7 @@ def further_steps(file: TenantFile, plan: Plan, seed_changes: tuple[str, ...]) -
     tenant = file.tenant
     return (
         _registration(tenant),
+        *_front_door(tenant),
         _bootstrap(tenant, seed_changes),
         FurtherStep(
             "verify",
@@ -54,6 +55,19 @@ def _registration(tenant: Tenant) -> FurtherStep:
         f"App registration {display_name(tenant)}",
         "here",
         ("make it where it is missing, with the roles llm.admin and llm.reader", *groups),
+    )
+
+
+def _front_door(tenant: Tenant) -> tuple[FurtherStep, ...]:
+    if tenant.ingress.front != "front_door":
+        return ()
+    return (
+        FurtherStep(
+            "front_door",
+            "Front Door's private link",
+            "here",
+            (f"approve what {tenant.names().front_door} asks of the environment, where that is to be done",),
+        ),
     )
 
 
