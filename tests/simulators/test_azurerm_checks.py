@@ -102,6 +102,20 @@ def test_a_configuration_is_refused_for_what_is_wrong_with_it_and_for_nothing_el
 
 
 @pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"subscription_id": "contoso"}, 'expected "subscription_id" to be a valid UUID, got contoso'),
+        ({"subscription_id": UNKNOWN}, None),
+        ({"resource_provider_registrations": "some"}, "to be one of ["),
+        ({"resource_provider_registrations": "none", "tenant_id": GROUP.split("/")[2]}, None),
+    ],
+)
+def test_a_provider_block_is_refused_for_what_is_wrong_with_it(config, said):
+    told = [fault.summary for fault in checks.of_provider(config)]
+    assert told == [] if said is None else said in told[0]
+
+
+@pytest.mark.parametrize(
     ("type_name", "before", "after", "replaces"),
     [
         ("key_vault", VAULT, VAULT | {"location": "ukwest"}, [("location",)]),

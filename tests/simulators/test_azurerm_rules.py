@@ -370,7 +370,11 @@ def test_a_deleted_vault_keeps_its_name_until_it_is_recovered_or_purged(session)
     delete(session, "key_vault", f"{VAULT}-private")
     with pytest.raises(operations.Failed, match="recently deleted but not purged"):
         create(session, *vault("kv-private"))
+    elsewhere = {**vault("kv-private")[1], "resource_group_name": "rg2"}
+    create(session, "resource_group", {"name": "rg2", "location": "uksouth"})
     session.features = {}
+    with pytest.raises(operations.Failed, match="is already in use"):
+        create(session, "key_vault", elsewhere)
     create(session, *vault("kv-private"))
 
 

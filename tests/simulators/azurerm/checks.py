@@ -34,6 +34,24 @@ def of_resource(type_: Type, config: Config) -> list[Fault]:
     return faults
 
 
+_REGISTRATIONS = ("core", "extended", "all", "none", "legacy")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def of_provider(config: Config) -> list[Fault]:
+    """What is wrong with a provider block."""
+    faults = []
+    for name in ("subscription_id", "tenant_id"):
+        value = config.get(name)
+        if isinstance(value, str) and value and not _GUID.fullmatch(value):
+            faults.append(Fault((name,), f'expected "{name}" to be a valid UUID, got {value}'))
+    name = "resource_provider_registrations"
+    if isinstance(config.get(name), str) and config[name] not in _REGISTRATIONS:
+        allowed = " ".join(f'"{each}"' for each in _REGISTRATIONS)
+        faults.append(Fault((name,), f"expected {name} to be one of [{allowed}], got {config[name]}"))
+    return faults
+
+
 def _of_values(
     type_: Type,
     known: arguments.Arguments,

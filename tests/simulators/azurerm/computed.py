@@ -155,9 +155,9 @@ GIVERS: dict[str, Giver] = {
     "key_vault_secret.version": addresses.version,
     "key_vault_secret.versionless_id": addresses.versionless("secrets"),
     "key_vault_secret.resource_id": lambda s, *_: f"{s.id}/versions/{addresses.version(s)}",
-    "key_vault_secret.resourceaddresses.versionless_id": lambda s, *_: s.id,
+    "key_vault_secret.resource_versionless_id": lambda s, *_: s.id,
     "key_vault_key.resource_id": lambda s, *_: f"{s.id}/versions/{addresses.version(s)}",
-    "key_vault_key.resourceaddresses.versionless_id": lambda s, *_: s.id,
+    "key_vault_key.resource_versionless_id": lambda s, *_: s.id,
     "application_insights.app_id": lambda s, *_: s.guid("app"),
     "application_insights.instrumentation_key": lambda s, *_: s.guid("key"),
     "application_insights.connection_string": lambda s, *_: (

@@ -80,7 +80,11 @@ class Provider:
         return schema.response()
 
     def prepare(self, request: Any, _: str) -> dict[str, Any]:
-        return {"prepared_config": request.config}
+        faults = checks.of_provider(wire.read(request.config))
+        return {
+            "prepared_config": request.config,
+            "diagnostics": [_error(fault.path, fault.summary, fault.detail) for fault in faults],
+        }
 
     def validate_resource(self, request: Any, _: str) -> dict[str, Any]:
         type_ = self._schema.resources[request.type_name]

@@ -26,7 +26,12 @@ def is_free(attempt: Attempt) -> None:
     name = attempt.text(argument).lower()
     if taken and name:
         elsewhere = {each.lower() for each in cloud.behaviours["taken_names"]}
-        here = any(str(other.values.get(argument)).lower() == name for other in attempt.others())
+        kept = [
+            each
+            for each in cloud.deleted.values()
+            if each.type == attempt.type and each.id.lower() != attempt.id.lower()
+        ]
+        here = any(str(other.values.get(argument)).lower() == name for other in [*attempt.others(), *kept])
         if here or name in elsewhere:
             raise named(taken, value=attempt.text(argument))
     if attempt.id.lower() not in cloud.deleted or not cloud.behaviours["soft_delete"]:
