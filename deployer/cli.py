@@ -39,6 +39,7 @@ _COMMANDS = (
     "verify",
     "upgrade",
     "fleet",
+    "bundle",
     "backup",
 )
 
