@@ -39,7 +39,6 @@ _COMMANDS = (
     "verify",
     "upgrade",
     "fleet",
-    "bundle",
     "backup",
 )
 

@@ -1,6 +1,5 @@
 """`aduana apply`: a reviewed plan is done, and nothing else."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -108,7 +107,7 @@ def _do(subject: "Subject", reviewed: "ReviewedPlan", as_json: bool) -> "Applied
     with watching(quiet=as_json) as watch:
         outcome = apply_infrastructure(subject, reviewed, watch=watch)
     raise_unless_done(outcome)
-    steps = asyncio.run(take_steps(subject.file, say=(lambda line: None) if as_json else note))
+    steps = take_steps(subject.file, say=(lambda line: None) if as_json else note)
     applied = Applied(outcome, steps)
     remember(subject, reviewed, applied)
     return applied

@@ -15,7 +15,6 @@ from deployer.tenant_argument import DirectoryOption, TenantArgument
 
 if TYPE_CHECKING:
     from deployer.azure import Session
-    from deployer.jobs.runner import Ended
     from deployer.tenant_file import TenantFile
     from deployer.verify import Check
 
@@ -109,49 +108,27 @@ def _from_outside(
 ) -> "tuple[list[Check], list[Check], dict[str, Any]]":
     from deployer.azure_session import with_azure
     from deployer.installation import Installation
-    from deployer.verify import Check, outside
+    from deployer.verify import Check
+    from deployer.verify.both_sides import verify
     from deployer.verify.report import line
 
     installation = Installation(found.tenant)
+
+    def starting(text: str) -> None:
+        if not quiet:
+            note(text)
 
     def tell(check: Check) -> None:
         if not quiet:
             say(line(check))
 
     async def work(session: "Session") -> "tuple[list[Check], list[Check], dict[str, Any]]":
-        seen = [] if only else await outside.run(installation, session, tell)
-        if outside_only:
-            return [], seen, {}
-        spec = await outside.inside_spec(installation, session, models, only)
-        facts = {"proxy": spec.proxy_url, "admin": spec.admin_url or "–", "resource group": installation.group}
-        if not quiet:
-            note("starting the job inside the network …")
-        ended = await installation.job(session).run(
-            ["verify", "--here", "env:VERIFY_SPEC"], {"VERIFY_SPEC": outside.encode(spec)}
+        done = await verify(
+            installation, session, models=models, only=only, outside_only=outside_only, tell=tell, say=starting
         )
-        checks = _of_job(ended)
-        for check in checks:
-            tell(check)
-        return checks, seen, facts
+        return done.inside, done.outside, done.facts
 
     return with_azure(found.tenant, "the installation cannot be verified", work)
-
-
-def _of_job(ended: "Ended") -> "list[Check]":
-    from deployer.verify import check_of, failed
-
-    try:
-        assert ended.result is not None
-        return [check_of(each) for each in ended.result["inside"]]
-    except (AssertionError, KeyError, TypeError, ValueError):
-        last = ended.lines[-1][-300:] if ended.lines else "it printed nothing that could be read"
-        return [
-            failed(
-                "inside",
-                f"the job's execution {ended.execution} brought no result: {last}",
-                "See its log: az containerapp job execution list, and the workspace's ContainerAppConsoleLogs_CL.",
-            )
-        ]
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:

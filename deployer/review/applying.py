@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
-from deployer.azure import AzureError, AzureSettings, AzureSettingsError, Session, as_command_error, open_azure
+from deployer.azure import AzureError, Session, as_command_error
+from deployer.azure_session import with_azure
 from deployer.engines import Outcome, Result, Watch, unwatched
-from deployer.errors import USAGE, CommandError
+from deployer.errors import CHECK_SAID_NO, CommandError
 from deployer.review import ReviewedPlan
 from deployer.review.subject import Subject
-from deployer.tenant import Tenant
 from deployer.tenant_file import TenantFile
 
 Say = Callable[[str], None]
@@ -115,7 +115,37 @@ class Bootstrap:
         return changes, {"execution": result["execution"], "keys": keys}
 
 
-STEPS: Sequence[Step] = (Registration(), FrontDoor(), Bootstrap())
+class Verify:
+    """The verification, from both sides."""
+
+    id = "verify"
+    title = "Verify"
+
+    async def take(self, session: Session, file: TenantFile, say: Say) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        from deployer.installation import Installation
+        from deployer.verify import Check, Status
+        from deployer.verify.both_sides import verify
+        from deployer.verify.report import line
+
+        def tell(check: Check) -> None:
+            say(line(check))
+
+        done = await verify(Installation(file.tenant), session, tell=tell, say=say)
+        wrong = [check for check in (*done.outside, *done.inside) if check.status is Status.FAILED]
+        if wrong:
+            raise CommandError(
+                f"{file.tenant.name} is applied, and {len(wrong)} of its checks say no",
+                remedy="Mend that, and run the same command or `aduana verify` again.",
+                code="verify_failed",
+                exit_code=CHECK_SAID_NO,
+                details=[
+                    {**check.as_json(), "message": f"{check.id}: {check.message}. {check.remedy}"} for check in wrong
+                ],
+            )
+        return (), {"checks": len(done.outside) + len(done.inside), **done.facts}
+
+
+STEPS: Sequence[Step] = (Registration(), FrontDoor(), Bootstrap(), Verify())
 
 
 def apply_infrastructure(subject: Subject, reviewed: ReviewedPlan, *, watch: Watch = unwatched) -> Outcome:
@@ -123,12 +153,11 @@ def apply_infrastructure(subject: Subject, reviewed: ReviewedPlan, *, watch: Wat
     return subject.engine.apply(reviewed.plan, watch=watch)
 
 
-async def take_steps(
-    file: TenantFile, steps: Sequence[Step] = STEPS, say: Say = lambda line: None
-) -> tuple[Taken, ...]:
+def take_steps(file: TenantFile, steps: Sequence[Step] = STEPS, say: Say = lambda line: None) -> tuple[Taken, ...]:
     """What is behind it. Raises `CommandError`; what was done stays, and is found done by the next try."""
-    taken = []
-    async with session_of(file.tenant) as session:
+
+    async def work(session: Session) -> tuple[Taken, ...]:
+        taken = []
         for step in steps:
             say(step.title)
             began = monotonic()
@@ -137,15 +166,8 @@ async def take_steps(
             except AzureError as error:
                 raise as_command_error(error, f"{step.title}: Azure said no") from None
             taken.append(Taken(step.id, step.title, changes, monotonic() - began, facts))
-            for change in changes or ("all was in place",):
+            for change in changes:
                 say(f"  {change}")
-    return tuple(taken)
+        return tuple(taken)
 
-
-def session_of(tenant: Tenant) -> Any:
-    """A session with Azure as this machine is signed in. Raises `CommandError` for settings that are wrong."""
-    try:
-        settings = AzureSettings.from_environment(tenant.region, tenant.entra.tenant_id)
-    except AzureSettingsError as error:
-        raise CommandError("a setting is wrong", str(error), code="settings", exit_code=USAGE) from None
-    return open_azure(settings)
+    return with_azure(file.tenant, "the steps behind the infrastructure were not all taken", work)
