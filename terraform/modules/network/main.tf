@@ -19,8 +19,9 @@ resource "azurerm_subnet" "this" {
   virtual_network_name = azurerm_virtual_network.this.name
   address_prefixes     = [each.value.range]
 
-  # Container Apps and the gateways bring their own way out; nothing else has one.
-  default_outbound_access_enabled   = false
+  # What a subnet is delegated to, and gateways, manage their own way out; private endpoints need none.
+  # https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access
+  default_outbound_access_enabled   = each.key != "endpoints"
   private_endpoint_network_policies = each.key == "endpoints" ? "Enabled" : "Disabled"
 
   dynamic "delegation" {
