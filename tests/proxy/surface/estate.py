@@ -118,6 +118,10 @@ class Estate:
         every = [request for simulator in self.simulators.values() for request in simulator.requests()]
         return [request for request in every if ["user-agent", "aduana"] not in request["headers"]]
 
+    def heard(self) -> set[str]:
+        """The ids of these. Compare them, not their number: the journal forgets its oldest requests."""
+        return {request["id"] for request in self.asked()}
+
     def home_of(self, object_id: str) -> str:
         """Which simulator has an object."""
         path = _PATHS[re.split("[-_]", object_id)[0]]
