@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from deployer.costs import Estimate
 from deployer.engines.plans import Plan
 
 FORMAT = 1
@@ -52,6 +53,7 @@ class Review(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     made_at: datetime  # UTC
     bound: Bound
     steps: tuple[FurtherStep, ...]
+    cost: Estimate | None = None  # of the installation as it will be; None: there will be none
 
 
 class ReviewedPlan(msgspec.Struct, frozen=True):
@@ -74,4 +76,5 @@ class ReviewedPlan(msgspec.Struct, frozen=True):
             "made_at": self.review.made_at.isoformat(),
             "plan": self.plan.as_json(),
             "steps": [step.as_json() for step in self.review.steps],
+            "cost": self.review.cost.as_json() if self.review.cost is not None else None,
         }

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deployer.costs.estimating import estimate
 from deployer.engines import Cancellation, Purpose, Watch, unwatched
 from deployer.review import FORMAT, Review, ReviewedPlan
 from deployer.review.steps import further_steps, seed_changes
@@ -22,7 +23,8 @@ def make_plan(
     file = plans_folder(subject) / f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z-{purpose}.plan"
     plan = engine.plan(file, purpose=purpose, watch=watch, cancellation=cancellation)
     steps = further_steps(subject.file, plan, seed_changes(subject.seed))
-    review = Review(FORMAT, plan.made_at, subject.bound(plan.digest), steps)
+    cost = None if purpose is Purpose.DESTROY else estimate(subject.tenant)
+    review = Review(FORMAT, plan.made_at, subject.bound(plan.digest), steps, cost)
     return ReviewedPlan(review, plan)
 
 

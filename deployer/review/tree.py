@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from deployer.costs.telling import told
 from deployer.engines import Action, Change, Drift
 from deployer.engines.changes import AttributeChange
 from deployer.review import FurtherStep, ReviewedPlan
@@ -77,6 +78,11 @@ def lines_of(reviewed: ReviewedPlan, *, detailed: bool = False) -> Iterator[Line
         yield Line("The infrastructure is as the tenant file says: nothing to change.")
         yield Line("")
     yield from _steps(reviewed.review.steps)
+    if reviewed.review.cost is not None:
+        first, *rest = told(reviewed.review.cost)
+        yield Line(first, "bold")
+        yield from (Line(f"  {each}") for each in rest)
+        yield Line("")
     yield Line(_counted(acting), "bold")
     for problem in plan.warnings:
         yield Line(f"warning: {problem.summary}", "yellow")

@@ -3,12 +3,15 @@
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from deployer.cli import run
+from deployer.review.archive import read_review
 from tests.simulators.azurerm.fixtures import AzureCloud
 
 
@@ -35,6 +38,8 @@ def test_a_plan_shows_all_that_an_apply_does_and_is_kept_for_its_owner_alone(
     ):
         assert expected in shown, shown
     assert re.search(r"Infrastructure: \d+ to create\n", shown)
+    cost = shown[shown.index("\nCost: about ") : shown.index("\nInfrastructure: ")]
+    assert shown.index("3. Verify") < shown.index("\nCost: about ") and "  Key Vault: operations (by use)\n" in cost
     assert "aduana apply contoso-prod.plan" in told.err
     file = tmp_path / "contoso-prod.plan"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -50,6 +55,16 @@ def test_a_plan_is_one_json_document_and_check_says_whether_there_is_work(
     document = json.loads(capsys.readouterr().out)
     assert document["file"] == "some.plan" and document["plan"]["counts"]["create"] > 50
     assert [step["id"] for step in document["steps"]] == ["app_registration", "bootstrap", "verify"]
+
+    cost = document["cost"]
+    assert Decimal(cost["low_usd"]) == sum(Decimal(item["low_usd"]) for item in cost["items"]) > 0
+    planned = Counter(change["kind"] for change in document["plan"]["changes"] if change["action"] == "create")
+    counted = {item["what"] for item in cost["items"] if item["part"] == "Network"}
+    assert counted == {
+        f"{planned['azurerm_private_endpoint']} private endpoints",
+        f"{planned['azurerm_private_dns_zone']} private DNS zones",
+    }
+    assert read_review(Path("some.plan")).cost is not None
 
 
 @pytest.mark.parametrize(
