@@ -48,12 +48,22 @@ async def look_at_certificate(context: Context) -> Iterable[Finding]:
         findings.append(
             warning(f"{name} expires on {ends:%Y-%m-%d}, in {days} days", "Renew it.", where, figures={"days": days})
         )
+    if ingress.certificate.key_vault_id is None and await context.azure.resource(_environment(context)) is None:
+        words = f"the identity that reads it is made by apply, which stops there until {vault} lets it in"
+        remedy = (
+            "Name the vault in ingress.certificate.key_vault_id, or have its owner give Key Vault Secrets User then."
+        )
+        findings.append(warning(words, remedy, where))
     covered = _names(certificate)
     for domain in (each for each in (ingress.domain, ingress.admin_domain) if each is not None):
         if domain not in covered and f"*.{domain.partition('.')[2]}" not in covered:
             words = f"{name} is for {', '.join(sorted(covered)) or 'no name'}, not for {domain}"
             findings.append(error(words, "Take a certificate that names it.", where))
     return or_passed(findings, f"{name} until {ends:%Y-%m-%d}", figures={"days": days})
+
+
+def _environment(context: Context) -> str:
+    return context.in_group(f"Microsoft.App/managedEnvironments/{context.names.environment}")
 
 
 def _names(certificate: x509.Certificate) -> set[str]:

@@ -69,20 +69,6 @@ def needed_types(tenant: Tenant) -> list[TypeNeed]:
     return needs
 
 
-def namespaces(tenant: Tenant) -> list[str]:
-    """The resource providers that have to be registered."""
-    found = {need.namespace for need in needed_types(tenant)}
-    if tenant.state.backend == "azurerm":
-        found.add("Microsoft.Storage")
-    if tenant.logs.workspace_id is not None:
-        found.add("Microsoft.OperationalInsights")
-    if tenant.openai.accounts:
-        found.add("Microsoft.CognitiveServices")
-    if tenant.images.registry_id is not None:
-        found.add("Microsoft.ContainerRegistry")
-    return sorted(found)
-
-
 # Role → GUID. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 ROLES = {
     "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
@@ -142,5 +128,8 @@ def actions_elsewhere(tenant: Tenant) -> Iterator[tuple[str, str]]:
                 yield account.resource_id, "Microsoft.CognitiveServices/accounts/deployments/write"
     if tenant.images.registry_id is not None:
         yield tenant.images.registry_id, GIVE_ROLES
+    certificate = tenant.ingress.certificate
+    if certificate is not None and certificate.key_vault_id is not None:
+        yield certificate.key_vault_id, GIVE_ROLES
     if tenant.logs.workspace_id is not None:
         yield tenant.logs.workspace_id, "Microsoft.OperationalInsights/workspaces/sharedKeys/action"

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from deployer.azure.documents import Document
+from deployer.engines.terraform.provider import RESOURCE_PROVIDERS
 from deployer.preflight.checks import Context, Finding, error, info, or_passed, passed, warning
-from deployer.preflight.needs import namespaces, needed_types
+from deployer.preflight.needs import needed_types
 from deployer.preflight.permissions import allows
 from deployer.tenant import Tenant
 
@@ -14,7 +15,7 @@ OUR_LOCK = "holds-data"  # what the engines call the locks of `deletion_protecti
 
 async def look_at_providers(context: Context) -> Iterable[Finding]:
     known = await context.azure.providers()
-    wanted = namespaces(context.tenant)
+    wanted = RESOURCE_PROVIDERS  # all: the engine registers each that is not, used or not
     missing = [each for each in wanted if _state(known, each) not in ("Registered", "Registering")]
     if not missing:
         return [passed(f"{len(wanted)} registered", figures={"registered": len(wanted)})]

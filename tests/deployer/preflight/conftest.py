@@ -65,7 +65,10 @@ class World:
             "ingress": {
                 "visibility": "external",
                 "domain": "llm.contoso.com",
-                "certificate": {"key_vault_secret_id": "https://contoso-certs.vault.azure.net/secrets/llm"},
+                "certificate": {
+                    "key_vault_secret_id": "https://contoso-certs.vault.azure.net/secrets/llm",
+                    "key_vault_id": self.theirs("Microsoft.KeyVault/vaults/contoso-certs"),
+                },
             },
             "openai": {
                 "accounts": [

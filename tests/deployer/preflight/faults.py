@@ -495,6 +495,17 @@ def _a_certificate_for_another_name(world: World) -> None:
     world.azure.vaults.certificates["contoso-certs", "llm"] = certificate("www.contoso.com")
 
 
+@fault("ingress.certificate", WARNING, "apply, which stops there until contoso-certs lets it in", "key_vault_id")
+def _a_vault_that_gives_its_roles_itself(world: World) -> None:
+    del world.document["ingress"]["certificate"]["key_vault_id"]
+
+
+@fault("azure.permissions", ERROR, "contoso-certs: Microsoft.Authorization/roleAssignments/write", "Access Control")
+def _a_vault_whose_roles_others_give(world: World) -> None:
+    vault = world.document["ingress"]["certificate"]["key_vault_id"]
+    world.subscription.permissions[vault.lower()] = [permission("*/read")]
+
+
 @fault("ingress.certificate", WARNING, "may not read certificates", "by hand")
 def _a_vault_behind_a_private_endpoint(world: World) -> None:
     world.azure.vaults.closed.add("contoso-certs")

@@ -25,6 +25,7 @@ TYPES = {
     "Microsoft.Cdn": ("profiles",),
     "Microsoft.CognitiveServices": ("accounts",),
     "Microsoft.ContainerRegistry": ("registries",),
+    "Microsoft.ContainerService": ("managedClusters",),
     "Microsoft.DBforPostgreSQL": ("flexibleServers",),
     "Microsoft.EventHub": ("namespaces",),
     "Microsoft.Insights": ("diagnosticSettings",),
