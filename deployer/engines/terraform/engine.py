@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from deployer.engines.cancellation import Cancellation
 from deployer.engines.changes import Change
@@ -102,12 +101,12 @@ class TerraformEngine:
             self._prepare(watch, wish)
             self.push_errored_state(wish)
             watch(StepStarted(Step.DRIFT))
-            found = self._scratch_plan(self._commands.plan, watch, wish, refresh_only=True).drift()
-            changed, let_be = without(found, ignored)
+            now = self._scratch_plan(watch, wish, refresh_only=True)
+            changed, let_be = without(now.drift(), ignored, now.state_resources())
             undone: tuple[Change, ...] = ()
             if changed:
                 watch(StepStarted(Step.PLAN))
-                undone = self._scratch_plan(self._commands.plan, watch, wish).changes()
+                undone = self._scratch_plan(watch, wish).changes()
             return Drift(changed, let_be, tuple(change for change in undone if change.action.acts))
 
     def inventory(self, *, cancellation: Cancellation | None = None) -> Inventory:
@@ -240,10 +239,11 @@ class TerraformEngine:
         code = self._follow(command, self.workspace.root / "plan.jsonl", listener, watch, wish)
         self._raise_if(code, listener, wish, "no plan could be made")
 
-    def _scratch_plan(self, command: Any, watch: Watch, wish: Cancellation, **options: bool) -> PlanDocument:
+    def _scratch_plan(self, watch: Watch, wish: Cancellation, *, refresh_only: bool = False) -> PlanDocument:
         file = self.workspace.new_plan()
         try:
-            self._plan(command(file, **options), Listener(self.scrubber, watch), watch, wish)
+            command = self._commands.plan(file, refresh_only=refresh_only)
+            self._plan(command, Listener(self.scrubber, watch), watch, wish)
             return self._document_of(file, wish)
         finally:
             saved_plan.remove(file)

@@ -119,12 +119,25 @@ class _Values(msgspec.Struct):
     root_module: _Module = msgspec.field(default_factory=_Module)
 
 
+class StateDocument(msgspec.Struct):
+    """The state."""
+
+    format_version: str
+    terraform_version: str = ""
+    values: _Values | None = None
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Every managed resource as the state has it."""
+        return tuple(_resources(self.values.root_module, {})) if self.values is not None else ()
+
+
 class PlanDocument(msgspec.Struct):
     """A saved plan."""
 
     format_version: str
     terraform_version: str
     planned_values: _Values = msgspec.field(default_factory=_Values)
+    prior_state: StateDocument | None = None
     resource_changes: list[ResourceChange] = []
     resource_drift: list[ResourceChange] = []
     output_changes: dict[str, Delta] = {}
@@ -141,6 +154,10 @@ class PlanDocument(msgspec.Struct):
         found = (change_of(one) for one in sorted(self.resource_drift, key=lambda one: one.address))
         return tuple(one for one in found if one.attributes or one.action is not Action.UPDATE)
 
+    def state_resources(self) -> tuple[Resource, ...]:
+        """Every managed resource of the state that it was made from, as it was found to be."""
+        return self.prior_state.resources() if self.prior_state is not None else ()
+
     def outputs(self) -> tuple[OutputChange, ...]:
         """Every output, by name."""
         return tuple(_output_of(name, delta) for name, delta in sorted(self.output_changes.items()))
@@ -150,18 +167,6 @@ class PlanDocument(msgspec.Struct):
         unknown = {one.address: one.change.after_unknown for one in self.resource_changes if not one.deposed}
         let_go = {one.address for one in self.resource_changes if one.action is Action.FORGET}
         return tuple(one for one in _resources(self.planned_values.root_module, unknown) if one.address not in let_go)
-
-
-class StateDocument(msgspec.Struct):
-    """The state."""
-
-    format_version: str
-    terraform_version: str = ""
-    values: _Values | None = None
-
-    def resources(self) -> tuple[Resource, ...]:
-        """Every managed resource as the state has it."""
-        return tuple(_resources(self.values.root_module, {})) if self.values is not None else ()
 
 
 def read_plan(text: bytes) -> PlanDocument:

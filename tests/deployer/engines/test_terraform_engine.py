@@ -127,6 +127,54 @@ def test_what_others_changed_is_drift_but_for_what_was_declared_theirs(tenant: T
     assert not engine.drift(ignored=[everything, Ignored("azurerm_user_assigned_*")]).changed
 
 
+def test_what_azure_shows_of_our_own_resources_in_others_is_no_drift_and_what_it_shows_of_strangers_is(
+    tenant: Tenant,
+) -> None:
+    tenant.write(
+        STACK
+        + """
+resource "azurerm_network_security_group" "this" {
+  name                = "nsg-engine"
+  location            = "uksouth"
+  resource_group_name = azurerm_resource_group.this.name
+}
+
+resource "azurerm_network_security_rule" "this" {
+  name                        = "deny-all"
+  resource_group_name         = azurerm_resource_group.this.name
+  network_security_group_name = azurerm_network_security_group.this.name
+  priority                    = 4096
+  direction                   = "Inbound"
+  access                      = "Deny"
+  protocol                    = "*"
+  source_port_range           = "*"
+  destination_port_range      = "*"
+  source_address_prefix       = "*"
+  destination_address_prefix  = "*"
+}
+"""
+    )
+    engine = tenant.engine()
+    engine.apply(engine.plan(tenant.plan_file))
+    quiet = engine.drift()
+    assert quiet.changed == () and [change.kind for change in quiet.ignored] == ["azurerm_network_security_group"]
+
+    rule = tenant.cloud.resource("azurerm_network_security_rule")["values"]
+    strange = {key: value for key, value in rule.items() if key != "id"} | {
+        "name": "let-me-in",
+        "priority": 100,
+        "access": "Allow",
+    }
+    tenant.cloud.put("azurerm_network_security_rule", **strange)
+    drift = engine.drift()
+    assert [change.kind for change in drift.changed] == ["azurerm_network_security_group"]
+    assert tuple(
+        next(one.after for one in changes[0].attributes if one.path.endswith("].name"))
+        for changes in (drift.changed, drift.ignored)
+    ) == ("let-me-in", "deny-all")
+    assert drift.undone_by_apply == ()
+
+
 def test_what_was_not_reviewed_is_not_applied(tenant: Tenant) -> None:
     engine = tenant.engine()
     plan = engine.plan(tenant.plan_file)
