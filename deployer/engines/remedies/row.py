@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from deployer.engines.problems import Retry
 
-PROPAGATION = Retry(attempts=6, first_delay=20, factor=1.6)
-"""For what Azure has accepted and not yet told all of its parts: about five minutes."""
+PROPAGATION = Retry(attempts=7, first_delay=20, factor=1.6)
+"""For what Azure has accepted and not yet told all of its parts: about nine minutes."""
 
 CONTENTION = Retry(attempts=6, first_delay=15, factor=1.7)
-"""For what another operation holds just now: about four and a half minutes."""
+"""For what another operation holds just now: about seven minutes."""
 
 OUTAGE = Retry(attempts=4, first_delay=10, factor=2.5)
 """For a service or a network that fails for a moment: about four minutes."""
