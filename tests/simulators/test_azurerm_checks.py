@@ -18,6 +18,7 @@ APP = {
     "revision_mode": "Single",
     "template": [{"container": [{"name": "proxy", "image": "i", "cpu": 0.5, "memory": "1Gi"}]}],
 }
+REDIS = IN_GROUP | {"sku_name": "Balanced_B0"}
 VAULT = {
     **IN_GROUP,
     "tenant_id": "11111111-1111-1111-1111-111111111111",
@@ -91,6 +92,25 @@ def said_of(type_name: str, config: dict[str, Any]) -> list[str]:
             IN_GROUP | {"administrator_login": "a", "sku_name": "Standard_D4"},
             "is not a valid sku name",
         ),
+        ("managed_redis", REDIS, None),
+        (
+            "managed_redis",
+            REDIS | {"default_database": [{"module": [{"name": "RediSearch"}], "eviction_policy": "NoEviction"}]},
+            'invalid clustering_policy "OSSCluster", when using RediSearch module',
+        ),
+        (
+            "managed_redis",
+            REDIS
+            | {
+                "default_database": [
+                    {
+                        "persistence_append_only_file_backup_frequency": "1s",
+                        "persistence_redis_database_backup_frequency": "1h",
+                    }
+                ]
+            },
+            "Conflicting configuration arguments",
+        ),
         ("role_assignment", {"scope": GROUP, "principal_id": "p"}, "one of `role_definition_id,role_definition_name`"),
         ("monitor_diagnostic_setting", {"name": "d", "target_resource_id": WORKSPACE}, "Missing required argument"),
         ("subnet", {**IN_GROUP, "virtual_network_name": "v"}, "one of `address_prefixes,ip_address_pool`"),
@@ -149,6 +169,13 @@ def test_what_cannot_be_changed_in_place_forces_another_resource(type_name, befo
     type_ = schema.load().resources[f"azurerm_{type_name}"]
     prior = schema.conform(type_.block, before)
     assert list(planning.plan(type_, prior, schema.conform(type_.block, after)).replaces) == replaces
+
+
+def test_a_managed_redis_is_planned_with_its_database_and_changed_without():
+    redis = schema.load().resources["azurerm_managed_redis"]
+    (fault,) = checks.of_creation(redis, schema.conform(redis.block, REDIS))
+    assert fault.summary == "`default_database` must be provided when creating a new resource"
+    assert checks.of_creation(redis, schema.conform(redis.block, REDIS | {"default_database": [{}]})) == []
 
 
 def test_a_plan_has_the_defaults_of_the_provider_and_leaves_open_what_azure_decides():

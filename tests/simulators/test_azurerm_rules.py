@@ -270,7 +270,6 @@ LONG = "a-name-of-more-than-thirty-two-chars"
             ),
             "AadAuthOperationCannotBePerformedWhenServerIsNotAccessible",
         ),
-        (named("managed_redis", "new", sku_name="Balanced_B0"), "DefaultDatabaseRequired"),
         (named("cognitive_account", "new", kind="OpenAI", sku_name="F0"), "InvalidSkuId"),
         (
             named("cognitive_account", "new", kind="OpenAI", sku_name="S0", custom_subdomain_name="aoai"),

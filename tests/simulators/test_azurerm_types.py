@@ -18,7 +18,6 @@ NAMES = {"resource_group_name": "rg", "location": "uksouth", "scope": GROUP, "ta
 # What a rule demands beside what the schema does.
 DEMANDED: dict[str, dict[str, Any]] = {
     "azurerm_container_app_job": {"manual_trigger_config": [{}]},
-    "azurerm_managed_redis": {"default_database": [{}]},
     "azurerm_monitor_diagnostic_setting": {
         "enabled_metric": [{"category": "AllMetrics"}],
         "storage_account_id": ACCOUNT,

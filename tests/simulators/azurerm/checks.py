@@ -52,6 +52,14 @@ def of_provider(config: Config) -> list[Fault]:
     return faults
 
 
+def of_creation(type_: Type, config: Config) -> list[Fault]:
+    """What is wrong with a configuration when there is nothing yet (CustomizeDiff in the provider)."""
+    if type_.name == "azurerm_managed_redis" and config.get("default_database") == []:
+        text = "`default_database` must be provided when creating a new resource"
+        return [Fault(("default_database",), text)]
+    return []
+
+
 def _of_values(
     type_: Type,
     known: arguments.Arguments,
@@ -255,6 +263,27 @@ def _identity_ids(config: Config) -> list[Fault]:
     return []
 
 
+def _redis_search(config: Config) -> list[Fault]:
+    databases = config.get("default_database")
+    database = databases[0] if isinstance(databases, list) and databases else {}
+    modules = database.get("module") or []
+    if not isinstance(modules, list) or "RediSearch" not in [module.get("name") for module in modules]:
+        return []
+    wanted = {
+        "eviction_policy": ("VolatileLRU", "NoEviction"),
+        "clustering_policy": ("OSSCluster", "EnterpriseCluster"),
+    }
+    faults = []
+    for name, (default, needed) in wanted.items():
+        told = _value(database, name, default)
+        if told is not UNKNOWN and told != needed:
+            text = f'invalid {name} "{told}", when using RediSearch module, {name} must be set to {needed}'
+            faults.append(Fault(("default_database",), text))
+    return faults
+
+
+_AOF = "default_database.persistence_append_only_file_backup_frequency"
+_RDB = "default_database.persistence_redis_database_backup_frequency"
 _PROFILE = "workload_profile"
 _TRIGGERS = ("manual_trigger_config", "event_trigger_config", "schedule_trigger_config")
 _SINKS = ("log_analytics_workspace_id", "storage_account_id", "eventhub_authorization_rule_id", "partner_solution_id")
@@ -281,7 +310,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "azurerm_container_app_job": (exactly_one(*_TRIGGERS), _identity_ids),
     "azurerm_eventhub_namespace": (_identity_ids,),
-    "azurerm_managed_redis": (_identity_ids,),
+    "azurerm_managed_redis": (
+        conflicts(_AOF, "default_database.geo_replication_group_name", _RDB),
+        conflicts(_RDB, "default_database.geo_replication_group_name"),
+        _redis_search,
+        _identity_ids,
+    ),
     "azurerm_monitor_diagnostic_setting": (
         at_least_one("enabled_log", "enabled_metric"),
         at_least_one(*_SINKS),

@@ -138,7 +138,11 @@ class Provider:
         proposed = wire.read(request.proposed_new_state)
         if proposed is None:
             return {"planned_state": request.proposed_new_state, "planned_private": request.prior_private}
-        plan = planning.plan(type_, wire.read(request.prior_state), proposed)
+        prior = wire.read(request.prior_state)
+        faults = checks.of_creation(type_, proposed) if prior is None else []
+        if faults:
+            return {"diagnostics": [_error(fault.path, fault.summary, fault.detail) for fault in faults]}
+        plan = planning.plan(type_, prior, proposed)
         return {
             "planned_state": wire.write(plan.planned),
             "requires_replace": [_path(path) for path in plan.replaces],

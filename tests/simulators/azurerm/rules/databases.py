@@ -1,4 +1,4 @@
-"""Postgres flexible servers and managed Redis."""
+"""Postgres flexible servers."""
 
 from tests.simulators.azurerm.refusals import named
 from tests.simulators.azurerm.rules.attempt import Attempt
@@ -46,14 +46,7 @@ def entra_is_on(attempt: Attempt) -> None:
         raise named("AadAuthNotEnabled", server=server.values["name"])
 
 
-def database_is_given(attempt: Attempt) -> None:
-    """A managed Redis is made with its database."""
-    if not attempt.blocks("default_database"):
-        raise named("DefaultDatabaseRequired")
-
-
 BEFORE_CREATION = {
-    "azurerm_managed_redis": (database_is_given,),
     "azurerm_postgresql_flexible_server": (network_is_injected_whole, tier_supports_availability),
     "azurerm_postgresql_flexible_server_active_directory_administrator": (entra_is_on,),
 }
