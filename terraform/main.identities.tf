@@ -25,10 +25,10 @@ locals {
       role         = "key_vault_secrets_officer"
       scope        = module.key_vault.id
     } },
-    { for account in keys(var.openai.accounts) : "proxy_calls_${account}" => {
+    { for name, account in var.openai.accounts : "proxy_calls_${name}" => {
       principal_id = local.identities["proxy"].principal_id
-      role         = "openai_user"
-      scope        = module.openai[account].id
+      role         = account.access == "everything" ? "openai_contributor" : "openai_user"
+      scope        = module.openai[name].id
     } },
     var.images.registry_id == null ? {} : { for service in ["proxy", "writer", "admin", "job"] : "${service}_pulls_images" => {
       principal_id = local.identities[service].principal_id

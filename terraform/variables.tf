@@ -270,12 +270,13 @@ variable "postgres" {
 }
 
 variable "openai" {
-  description = "Azure OpenAI accounts by name: made here, or existing ones that get deployments, a private endpoint and a role. `region` left out: the installation's."
+  description = "Azure OpenAI accounts by name: made here, or existing ones that get deployments, a private endpoint and a role. `region` left out: the installation's. `access`: `models` calls models, assistants and realtime (*Cognitive Services OpenAI User*), `everything` also files, batches and fine-tuning (*Cognitive Services OpenAI Contributor*)."
   type = object({
     accounts = optional(map(object({
       mode        = optional(string, "new")
       resource_id = optional(string)
       region      = optional(string)
+      access      = optional(string, "models")
       deployments = optional(map(object({
         model    = string
         version  = string
@@ -290,6 +291,10 @@ variable "openai" {
   validation {
     condition     = alltrue([for account in values(var.openai.accounts) : (account.mode == "existing") == (account.resource_id != null)])
     error_message = "resource_id names an account of mode existing, and is left out for a new one."
+  }
+  validation {
+    condition     = alltrue([for account in values(var.openai.accounts) : contains(["models", "everything"], account.access)])
+    error_message = "An account's access is models or everything."
   }
 }
 

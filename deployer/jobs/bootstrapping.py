@@ -44,7 +44,7 @@ def require_result(ended: Ended, what: str) -> dict[str, Any]:
     raise CommandError(
         f"{what} cannot be told of",
         f"{why}: {last}" if last else why,
-        "See its log in the workspace (ContainerAppConsoleLogs_CL), and run it again: what was done stays.",
+        "See its log in the workspace (ContainerAppConsoleLogs), and run it again: what was done stays.",
         "job_failed",
         details=[{"message": line} for line in ended.lines[-20:]],
     )

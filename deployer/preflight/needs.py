@@ -73,6 +73,7 @@ def needed_types(tenant: Tenant) -> list[TypeNeed]:
 ROLES = {
     "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
     "Azure Event Hubs Data Sender": "2b629674-e913-4c01-ae53-ef4638d8f975",
+    "Cognitive Services OpenAI Contributor": "a001fd3d-188f-4b5d-821b-7da978bf7442",
     "Cognitive Services OpenAI User": "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
@@ -83,8 +84,9 @@ ROLES = {
 def given_roles(tenant: Tenant) -> dict[str, str]:
     """The roles that are given to the installation's identities: name → GUID."""
     names = ["Key Vault Secrets Officer", "Key Vault Secrets User"]
-    if tenant.openai.accounts:
-        names.append("Cognitive Services OpenAI User")
+    for access, role in (("models", "User"), ("everything", "Contributor")):
+        if any(account.access == access for account in tenant.openai.accounts):
+            names.append(f"Cognitive Services OpenAI {role}")
     if tenant.images.registry_id is not None:
         names.append("AcrPull")
     if tenant.event_hubs.enabled:

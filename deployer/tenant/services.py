@@ -100,6 +100,10 @@ class OpenAiAccount(Part):
     mode: Literal["new", "existing"] = Field("new", description="new: made here; existing: somebody else's.")
     resource_id: AccountId | None = Field(None, description="Of an existing account.")
     region: Region | None = Field(None, description="Of a new account. Left out: the tenant's.")
+    access: Literal["models", "everything"] = Field(
+        "models",
+        description="everything: files, batches and fine-tuning, too, by the role Cognitive Services OpenAI Contributor.",
+    )
     deployments: tuple[Deployment, ...] = Field((), description="Made in it, one after the other.")
 
     def broken(self) -> Iterator[Broken]:

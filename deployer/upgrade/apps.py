@@ -102,7 +102,7 @@ class App:
                 why = revision.problem or f"{revision.state}, {revision.health}"
                 raise UpgradeFailed(
                     f"{name} does not start{f' within {patience:.0f} s' if late else ''}: {why}",
-                    "See the revision's log (ContainerAppConsoleLogs_CL, ContainerAppSystemLogs_CL): a wrong image, one that "
+                    "See the revision's log (ContainerAppConsoleLogs, ContainerAppSystemLogs): a wrong image, one that "
                     "cannot be pulled, or a setting that it does not know.",
                     code="does_not_start",
                 )

@@ -60,6 +60,6 @@ def _of_job(ended: Ended) -> list[Check]:
             failed(
                 "inside",
                 f"the job's execution {ended.execution} brought no result: {last}",
-                "See its log: az containerapp job execution list, and the workspace's ContainerAppConsoleLogs_CL.",
+                "See its log: az containerapp job execution list, and the workspace's ContainerAppConsoleLogs.",
             )
         ]

@@ -9,6 +9,7 @@ from core.seed.file import parse_seed
 from deployer.egress import registry_hosts, upstream_hosts
 from deployer.engines.terraform.provider import provider_settings
 from deployer.engines.terraform.variables import render
+from deployer.preflight.needs import given_roles
 from deployer.tenant_file import parse_tenant
 from tests.deployer.tenant_files import EXISTING, SUBSCRIPTION, with_settings
 
@@ -39,7 +40,10 @@ TENANTS = {
     "policy": {
         "private_dns__mode": "policy",
         "ingress": {"visibility": "external", "domain": "llm.contoso.com", "certificate": CERTIFICATE},
-        "openai__accounts": [{**ACCOUNT, "name": "uks"}, {**ACCOUNT, "name": "swc", "region": "swedencentral"}],
+        "openai__accounts": [
+            {**ACCOUNT, "name": "uks", "access": "everything"},
+            {**ACCOUNT, "name": "swc", "region": "swedencentral"},
+        ],
         "images": {**IMAGES, "registry_id": f"{SHARED}/Microsoft.ContainerRegistry/registries/contoso"},
         "event_hubs__enabled": True,
         "tags": {"cost-centre": "4711"},
@@ -174,6 +178,15 @@ def test_accounts_that_are_made_here_are_among_the_hosts_by_each_of_their_names(
     assert hosts == sorted(f"{account}.{domain}" for account in accounts for domain in domains)
 
 
+def test_an_account_is_called_by_the_role_that_its_access_asks_for(planned):
+    given = {
+        address.split('"')[1]: values["role_definition_id"][-36:]
+        for address, values in of_type(planned["policy"], "role_assignment").items()
+    }
+    assert given["proxy_calls_swc"] == "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"  # Cognitive Services OpenAI User
+    assert given["proxy_calls_uks"] == "a001fd3d-188f-4b5d-821b-7da978bf7442"  # Cognitive Services OpenAI Contributor
+
+
 def outbound_rules(resources):
     rules = of_type(resources, "network_security_rule").values()
     return {
@@ -210,3 +223,9 @@ def test_hosts_of_upstreams_come_from_the_seed_and_of_images_from_their_registri
         *("registry-1.docker.io", "registry.contoso.com"),
     )
     assert registry_hosts(tenant_of("policy")) == ("*.blob.core.windows.net", "*.data.azurecr.io", "contoso.azurecr.io")
+
+
+def test_preflight_asks_for_the_right_to_give_the_very_roles_that_are_given(planned):
+    for name, resources in planned.items():
+        given = {values["role_definition_id"][-36:] for values in of_type(resources, "role_assignment").values()}
+        assert given == set(given_roles(tenant_of(name)).values()), name

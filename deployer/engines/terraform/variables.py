@@ -80,7 +80,7 @@ def _account(account: OpenAiAccount) -> dict[str, Any]:
     deployments = {each.name: _whole(each) for each in account.deployments}
     for each in deployments.values():
         del each["name"]
-    return {name: given[name] for name in ("mode", "resource_id", "region") if given[name] is not None} | {
+    return {name: given[name] for name in ("mode", "resource_id", "region", "access") if given[name] is not None} | {
         "deployments": deployments
     }
 

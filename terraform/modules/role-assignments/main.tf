@@ -8,6 +8,7 @@ locals {
     key_vault_secrets_user    = "4633458b-17de-408a-b874-0445c86b69e6"
     key_vault_secrets_officer = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
     openai_user               = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
+    openai_contributor        = "a001fd3d-188f-4b5d-821b-7da978bf7442"
     event_hubs_data_sender    = "2b629674-e913-4c01-ae53-ef4638d8f975"
   }
 }

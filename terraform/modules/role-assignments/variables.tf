@@ -20,8 +20,8 @@ variable "assignments" {
 
   validation {
     condition = alltrue([for each in values(var.assignments) : contains([
-      "acr_pull", "key_vault_secrets_user", "key_vault_secrets_officer", "openai_user", "event_hubs_data_sender",
+      "acr_pull", "key_vault_secrets_user", "key_vault_secrets_officer", "openai_user", "openai_contributor", "event_hubs_data_sender",
     ], each.role)])
-    error_message = "A role is acr_pull, key_vault_secrets_user, key_vault_secrets_officer, openai_user or event_hubs_data_sender."
+    error_message = "A role is acr_pull, key_vault_secrets_user, key_vault_secrets_officer, openai_user, openai_contributor or event_hubs_data_sender."
   }
 }
