@@ -91,6 +91,25 @@ def write(
     return manifest
 
 
+def add_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Put further files into a backup. Raises `BackupError`: then it is as it was."""
+    with (
+        opened(path) as (archive, manifest),
+        _beside(path) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target,
+    ):
+        for entry in manifest.tables:
+            with target.open(f"tables/{entry.name}.copy", "w", force_zip64=True) as stream:
+                for piece in pieces(archive, entry):
+                    stream.write(piece)
+        contents = {name: _read(archive, f"files/{name}") for name in manifest.files} | dict(files)
+        for name, content in contents.items():
+            target.writestr(f"files/{name}", content)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        changed = msgspec.structs.replace(manifest, files=hashes)
+        target.writestr("manifest.json", msgspec.json.format(msgspec.json.encode(changed), indent=2))
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
     """A backup, to be read. Raises `BackupError` for what is none."""

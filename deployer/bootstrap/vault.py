@@ -7,11 +7,13 @@ It needs the role Key Vault Secrets Officer on the vault, and to be inside its n
 import time
 from collections.abc import Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 
 from core.identity import TokenIssuer, TokenUnavailable
 from core.secrets import SecretRef
 from core.secrets.keyvault import LIMITS, is_by_name, scope_of
+from core.trust import azure_transport
 
 _PATIENCE = 120.0  # seconds for a deleted secret to be back, and for a role that was given a moment ago to count
 
@@ -45,8 +47,9 @@ class Vault(Protocol):
 class KeyVault:
     """The real one, as the identity of this process."""
 
-    def __init__(self, issuer: TokenIssuer, url: str) -> None:
+    def __init__(self, issuer: TokenIssuer, url: str, ca_bundle: Path | None = None) -> None:
         """`url`: a vault's, with `{vault}` in place of its name."""
+        self._ca_bundle = ca_bundle
         self._issuer = issuer
         self._url = url
         self._scope = scope_of(url)
@@ -114,6 +117,7 @@ class KeyVault:
                 _Issued(self._issuer, self._scope),  # type: ignore[arg-type]
                 verify_challenge_resource=is_by_name(self._url),
                 **LIMITS,
+                **azure_transport(self._ca_bundle),
             )
         return client, name
 

@@ -140,7 +140,7 @@ def _prepare(spec: "BootstrapSpec", expand_only: bool) -> Any:
         spec=spec,
         database=database,
         administration=database.sibling("postgres"),
-        vault=KeyVault(issuer, settings.key_vault_url),
+        vault=KeyVault(issuer, settings.key_vault_url, settings.ca_bundle),
         environment=os.environ,
         actor=actor("bootstrap"),
         expand_only=expand_only,

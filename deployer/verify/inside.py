@@ -17,6 +17,7 @@ from core.secrets import SecretError
 from core.secrets.resolver import CachingResolver
 from core.settings import Settings
 from core.store import Database, schema_state
+from core.trust import client_context
 from deployer.verify import Check, caller, failed, passed, skipped
 from deployer.verify.addresses import addresses_of
 from deployer.verify.spec import Endpoint, VerifySpec
@@ -267,18 +268,12 @@ class Inside:
         # A connection a request: a balancer in front then chooses anew.
         limits = httpx.Limits(max_keepalive_connections=0)
         return httpx.AsyncClient(
-            headers=headers, timeout=patience, verify=tls_context(self.settings), trust_env=False, limits=limits
+            headers=headers,
+            timeout=patience,
+            verify=client_context(self.settings.ca_bundle),
+            trust_env=False,
+            limits=limits,
         )
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """The authorities of certifi, and those of `ADUANA_CA_BUNDLE`."""
-    import certifi
-
-    context = ssl.create_default_context(cafile=certifi.where())
-    if settings.ca_bundle is not None:
-        context.load_verify_locations(settings.ca_bundle)
-    return context
 
 
 async def _guarded(id: str, work: Callable[[], AsyncIterator[Check]]) -> AsyncIterator[Check]:
@@ -300,7 +295,9 @@ async def _guarded(id: str, work: Callable[[], AsyncIterator[Check]]) -> AsyncIt
 
 async def _handshake(endpoint: Endpoint, settings: Settings) -> Check:
     id = f"tls.{endpoint.name}"
-    opening: Awaitable[Any] = asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls_context(settings))
+    opening: Awaitable[Any] = asyncio.open_connection(
+        endpoint.host, endpoint.port, ssl=client_context(settings.ca_bundle)
+    )
     try:
         _, writer = await asyncio.wait_for(opening, _PATIENCE)
     except (ssl.SSLError, OSError, TimeoutError) as error:
