@@ -13,7 +13,7 @@ import httpx
 
 from deployer.azure.arm import Arm
 from deployer.azure.clouds import Cloud
-from deployer.azure.credentials import Tokens, choose_login
+from deployer.azure.credentials import Tokens, login_of
 from deployer.azure.graph import Graph
 from deployer.azure.requests import Service, Sleep
 from deployer.azure.settings import AzureSettings
@@ -27,7 +27,7 @@ class Session:
 
     def __init__(self, http: httpx.AsyncClient, settings: AzureSettings, sleep: Sleep) -> None:
         self.cloud: Cloud = settings.cloud
-        self.tokens = Tokens(choose_login(settings))
+        self.tokens = Tokens(login_of(settings))
         self._http, self._sleep = http, sleep
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         arm = self.service("Azure Resource Manager", self.cloud.arm, self.cloud.arm_audience)
@@ -61,7 +61,7 @@ class Session:
 
 @asynccontextmanager
 async def open_azure(settings: AzureSettings, *, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Session]:
-    """A session; nothing is asked before its first request. Raises `SignInFailed` where it is clear that none can be had."""
+    """A session; nothing is asked before its first request, which raises `SignInFailed` where there is no way in."""
     context = ssl.create_default_context()  # what the system trusts, and SSL_CERT_FILE
     context.load_verify_locations(cafile=certifi.where())
     if settings.ca_bundle is not None:

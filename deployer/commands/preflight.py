@@ -15,6 +15,7 @@ from deployer.output import JsonFlag, print_json
 from deployer.tenant_argument import DirectoryOption, TenantArgument
 
 if TYPE_CHECKING:
+    from deployer.azure import Session
     from deployer.preflight import Check, Report
     from deployer.preflight.run import Progress
     from deployer.tenant_file import TenantFile
@@ -66,7 +67,7 @@ def _preflight(
 
     found = open_tenant(tenant, directory)
     checks = _chosen(CHECKS, only or [], skip or [])
-    report = asyncio.run(_run(found, checks, offline, dns_server, as_json))
+    report = _run(found, checks, offline, dns_server, as_json)
     if as_json:
         print_json(document(found, report, offline))
     else:
@@ -91,10 +92,8 @@ def _chosen(checks: "Sequence[Check]", only: list[str], skip: list[str]) -> "lis
     return [each for each in checks if each in chosen or (asks_azure and each.id in GATES)]
 
 
-async def _run(
-    found: "TenantFile", checks: "list[Check]", offline: bool, dns_server: str | None, as_json: bool
-) -> "Report":
-    from deployer.azure import AzureError, AzureSettings, AzureSettingsError, as_command_error, open_azure
+def _run(found: "TenantFile", checks: "list[Check]", offline: bool, dns_server: str | None, as_json: bool) -> "Report":
+    from deployer.azure_session import with_azure
     from deployer.preflight import run_checks
     from deployer.preflight.checks import Context
     from deployer.preflight.facts import AzureFacts
@@ -110,21 +109,17 @@ async def _run(
     def context(facts: AzureFacts | None) -> Context:
         return Context(tenant, found.path, tenant.names(), facts, resolver, datetime.now(UTC))
 
+    async def ask(session: "Session") -> "Report":
+        facts = AzureFacts(session, tenant.subscription_id)
+        try:
+            return await run_checks(context(facts), checks, progress)
+        finally:
+            await facts.close()
+
     with _progress(len(checks), quiet=as_json) as progress:
         if offline:
-            return await run_checks(context(None), checks, progress)
-        try:
-            settings = AzureSettings.from_environment(tenant.region, tenant.entra.tenant_id)
-            async with open_azure(settings) as session:
-                facts = AzureFacts(session, tenant.subscription_id)
-                try:
-                    return await run_checks(context(facts), checks, progress)
-                finally:
-                    await facts.close()
-        except AzureSettingsError as error:
-            raise CommandError("a setting is wrong", str(error), code="settings", exit_code=USAGE) from None
-        except AzureError as error:
-            raise as_command_error(error, "Azure cannot be asked") from None
+            return asyncio.run(run_checks(context(None), checks, progress))
+        return with_azure(tenant, "Azure cannot be asked", ask)
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployer.commands.plan import TerraformOption
 from deployer.errors import USAGE, CommandError
 from deployer.output import JsonFlag, note, print_json, say
 from deployer.tenant_argument import DirectoryOption, TenantArgument
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from deployer.state import StateLocation
     from deployer.state.bootstrap import Step, Wishes
     from deployer.tenant_file import TenantFile
-
-Result = TypeVar("Result")
 
 _BOOTSTRAP = """Make the storage account and container that the state is kept in, or make them as safe as they should be.
 
@@ -34,6 +33,15 @@ Examples:
     aduana state bootstrap contoso-prod --yes --allow-range 203.0.113.0/24
 
     aduana state bootstrap contoso-prod --grant 5b1f1d0e-6a7e-4a43-9f6f-2f1f4b8c1d2e
+"""
+
+_UNLOCK = """Take the state's lock from an owner who is gone. Whoever still works under it would lose what it does.
+
+`aduana preflight TENANT --only state` says who holds the lock, since when, and its id; a lock with another id is left alone.
+
+Example:
+
+    aduana state unlock contoso-prod 7a3e91c2-0c1f-4a57-9d0e-3b1f6a1f2d11
 """
 
 _Grant = Annotated[
@@ -56,6 +64,7 @@ def register(app: typer.Typer) -> None:
     """Add `state` and its commands."""
     state = typer.Typer(name="state", help="The storage that Terraform's state is kept in.", no_args_is_help=True)
     state.command("bootstrap", help=_BOOTSTRAP)(_bootstrap)
+    state.command("unlock", help=_UNLOCK)(_unlock)
     app.add_typer(state)
 
 
@@ -68,18 +77,12 @@ def _bootstrap(
     allow_range: _Ranges = None,
     as_json: bool = JsonFlag,
 ) -> None:
+    from deployer.azure_session import with_azure
     from deployer.tenants import open_tenant
 
     found = open_tenant(tenant, directory)
     location, wishes = _wanted(found, grant or [], allow_range)
-    if not plan and not yes and (as_json or not sys.stdin.isatty()):
-        raise CommandError(
-            "nobody can be asked here",
-            "",
-            "Say --plan to see what would be done, or --yes to do it.",
-            "usage",
-            exit_code=USAGE,
-        )
+    _expect_consent(yes or plan, as_json)
 
     async def work(session: "Session") -> "tuple[tuple[Step, ...], bool, bool]":
         from deployer.state.bootstrap import apply_bootstrap, await_access, pending, plan_bootstrap
@@ -94,7 +97,7 @@ def _bootstrap(
             note("Waiting until the role is in force …")
         return steps, True, await await_access(session, location, asyncio.sleep)
 
-    steps, applied, reached = asyncio.run(_with_azure(found, work))
+    steps, applied, reached = with_azure(found.tenant, "the state's storage could not be made", work)
     if as_json:
         print_json(_document(found, location, steps, applied, reached))
     elif applied:
@@ -104,6 +107,56 @@ def _bootstrap(
             "The container cannot be read from here yet: the role is not in force, or the account's network rules keep this "
             "machine out. `aduana preflight --only state` says which."
         )
+
+
+def _unlock(
+    tenant: str = typer.Argument(..., metavar="TENANT", help="A tenant's name or its file."),
+    lock: str = typer.Argument(..., metavar="ID", help="The lock's id."),
+    directory: Path = DirectoryOption,
+    terraform: str | None = TerraformOption,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do it without asking."),
+    as_json: bool = JsonFlag,
+) -> None:
+    from deployer.azure_session import with_azure
+    from deployer.review.subject import open_subject
+    from deployer.state import Unreadable, locate_state, read_lock
+
+    subject = open_subject(tenant, directory, terraform=terraform)
+    location = locate_state(subject.tenant)
+    held = None
+    if location is not None:
+        try:
+            held = with_azure(
+                subject.tenant, "the lock could not be read", lambda session: read_lock(session, location)
+            )
+        except Unreadable as unreadable:
+            raise CommandError("the lock could not be read", str(unreadable), _LOOK, "unreadable") from None
+        if held is None or held.id != lock:
+            there = (
+                f"the lock that is held has the id {held.id or '–'}, of {held.who or 'nobody who is named'}"
+                if held
+                else ""
+            )
+            raise CommandError(f"there is no lock {lock}", there or "nobody holds one", _LOOK, "no_such_lock")
+    _expect_consent(yes, as_json)
+    whose = (
+        f"the lock of {held.who}, held for {held.operation or 'something'}" if held is not None else f"the lock {lock}"
+    )
+    taken = yes or typer.confirm(f"Take {whose} away? Nobody may be working under it.", default=False, err=True)
+    if taken:
+        subject.engine.unlock(lock)
+    if as_json:
+        print_json({"tenant": subject.tenant.name, "lock": lock, "unlocked": taken})
+    elif taken:
+        say(f"The state of {subject.tenant.name} is not locked any more.")
+
+
+_LOOK = "See `aduana preflight TENANT --only state`."
+
+
+def _expect_consent(given: bool, as_json: bool) -> None:
+    if not given and (as_json or not sys.stdin.isatty()):
+        raise CommandError("nobody can be asked here", "", "Say --yes to do it without.", "usage", exit_code=USAGE)
 
 
 def _wanted(found: "TenantFile", grant: list[str], ranges: list[str] | None) -> "tuple[StateLocation, Wishes]":
@@ -124,20 +177,6 @@ def _wanted(found: "TenantFile", grant: list[str], ranges: list[str] | None) -> 
         raise CommandError("an option is wrong", str(error), code="usage", exit_code=USAGE) from None
     redundancy = "Standard_ZRS" if tenant.zone_redundant else "Standard_LRS"
     return location, Wishes(redundancy, tenant.tags, principals, allowed)
-
-
-async def _with_azure(found: "TenantFile", work: "Callable[[Session], Awaitable[Result]]") -> Result:
-    from deployer.azure import AzureError, AzureSettings, AzureSettingsError, as_command_error, open_azure
-
-    tenant = found.tenant
-    try:
-        settings = AzureSettings.from_environment(tenant.region, tenant.entra.tenant_id)
-        async with open_azure(settings) as session:
-            return await work(session)
-    except AzureSettingsError as error:
-        raise CommandError("a setting is wrong", str(error), code="settings", exit_code=USAGE) from None
-    except AzureError as error:
-        raise as_command_error(error, "the state's storage could not be made") from None
 
 
 def _show(location: "StateLocation", steps: "Sequence[Step]") -> None:

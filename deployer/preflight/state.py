@@ -56,4 +56,6 @@ def _age(since: datetime, now: datetime) -> str:
 
 def _release(lock: StateLock) -> str:
     wait = "Wait until that has ended"
-    return f"{wait}; if its process is gone for certain: terraform force-unlock {lock.id}." if lock.id else f"{wait}."
+    return (
+        f"{wait}; if its process is gone for certain: aduana state unlock TENANT {lock.id}." if lock.id else f"{wait}."
+    )

@@ -90,6 +90,18 @@ def test_a_secret_is_nowhere_in_a_report(world: World, preflight: Preflight, mon
     assert "a-secret-that-is-wrong" not in out + err
 
 
+def test_who_has_no_way_in_is_told_so_beside_what_the_file_says(
+    preflight: Preflight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARM_TENANT_ID", "11111111-1111-1111-1111-111111111111")
+
+    code, out, _ = preflight("--json")
+
+    verdicts = {each["id"]: each["verdict"] for each in json.loads(out)["checks"]}
+    assert code == 3 and verdicts["azure.sign_in"] == "error"
+    assert verdicts["file.names"] == "passed" and verdicts["azure.locks"] == "skipped"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
