@@ -53,13 +53,12 @@ def _drift(
     terraform: str | None = TerraformOption,
     as_json: bool = JsonFlag,
 ) -> None:
-    from deployer.review.ignored import PLATFORMS_OWN
     from deployer.review.tree import drift_lines
     from deployer.watching import watching
 
     subject = _open(tenant, directory, terraform)
     with watching(quiet=as_json) as watch:
-        found = subject.engine.drift(ignored=PLATFORMS_OWN, watch=watch)
+        found = subject.engine.drift(watch=watch)
     if as_json:
         print_json(found.as_json())
     elif not found.changed:

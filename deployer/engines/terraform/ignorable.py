@@ -14,8 +14,14 @@ from deployer.engines.plans import Ignored
 
 STANDING: tuple[Ignored, ...] = (
     Ignored("azurerm_private_dns_zone", "*number_of_*"),
+    Ignored("azurerm_private_dns_zone", "soa_record*"),
+    # Associations are resources of their own: one that goes is told as gone.
+    Ignored("azurerm_subnet", "network_security_group_id"),
+    Ignored("azurerm_subnet", "route_table_id"),
     Ignored("azurerm_container_app", "latest_revision_*"),
     Ignored("azurerm_container_app", "outbound_ip_addresses*"),
+    Ignored("azurerm_container_app", "ingress[0].traffic_weight*"),  # `aduana upgrade` moves traffic
+    Ignored("azurerm_container_app_environment", "static_ip_address"),
     Ignored("azurerm_container_app_job", "outbound_ip_addresses*"),
     Ignored("azurerm_private_endpoint", "custom_dns_configs*"),
     Ignored("azurerm_private_endpoint", "private_dns_zone_configs*"),
