@@ -19,7 +19,7 @@ KINDS: tuple[dict[str, Any], ...] = (
         "egress": {"mode": "firewall"},
         "ingress": {"front": "application_gateway", "domain": "llm.contoso.com", "certificate": CERTIFICATE},
         "event_hubs__enabled": True,
-        "openai__accounts": [{"name": "uks"}],
+        "openai__accounts": [{"name": "uks"}, {"name": "files", "access": "everything"}],
     },
     {
         "redis__mode": "none",
