@@ -161,6 +161,7 @@ def test_a_provider_block_is_refused_for_what_is_wrong_with_it(config, said):
             IN_GROUP | {"private_service_connection": [{"name": "b"}]},
             [("private_service_connection", 0, "name")],
         ),
+        ("postgresql_flexible_server", IN_GROUP | {"identity": [{"type": "UserAssigned"}]}, IN_GROUP, [("identity",)]),
         ("cognitive_account", IN_GROUP | {"kind": "OpenAI"}, IN_GROUP | {"kind": "AIServices"}, []),
         ("cognitive_account", IN_GROUP | {"kind": "OpenAI"}, IN_GROUP | {"kind": "Face"}, [("kind",)]),
     ],

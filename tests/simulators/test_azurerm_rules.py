@@ -367,7 +367,7 @@ def test_a_deleted_vault_keeps_its_name_until_it_is_recovered_or_purged(session)
         "key_vault": [{"purge_soft_delete_on_destroy": False, "recover_soft_deleted_key_vaults": False}]
     }
     delete(session, "key_vault", f"{VAULT}-private")
-    with pytest.raises(operations.Failed, match="recently deleted but not purged"):
+    with pytest.raises(operations.Failed, match='existing soft-deleted Key Vault exists with the Name "kv-private"'):
         create(session, *vault("kv-private"))
     elsewhere = {**vault("kv-private")[1], "resource_group_name": "rg2"}
     create(session, "resource_group", {"name": "rg2", "location": "uksouth"})
@@ -375,6 +375,15 @@ def test_a_deleted_vault_keeps_its_name_until_it_is_recovered_or_purged(session)
     with pytest.raises(operations.Failed, match="is already in use"):
         create(session, "key_vault", elsewhere)
     create(session, *vault("kv-private"))
+
+
+def test_storage_that_grows_takes_its_tier_along_unless_it_was_chosen(session):
+    type_ = schema.load().resources["azurerm_postgresql_flexible_server"]
+    for name, tier, then in (("by-itself", None, "P10"), ("chosen", "P20", "P20")):
+        create(session, *named("postgresql_flexible_server", name, storage_mb=65536, storage_tier=tier))
+        state = session.cloud.of_type(type_.name)[-1].values
+        assert state["storage_tier"] == (tier or "P6")
+        assert operations.update(session, type_, state, {**state, "storage_mb": 131072})["storage_tier"] == then
 
 
 def test_an_unregistered_namespace_and_a_model_without_quota_are_refused_with_figures(session):

@@ -96,6 +96,11 @@ def _once_set(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool
     return bool(prior.get(name)) and prior.get(name) != planned.get(name)
 
 
+def _identity_lost(name: str, prior: dict[str, Any], planned: dict[str, Any]) -> bool:
+    kinds = [(each.get(name) or [{}])[0].get("type") or "" for each in (prior, planned)]
+    return "UserAssigned" in kinds[0] and "UserAssigned" not in kinds[1]
+
+
 # Where it depends on the values whether another resource is meant.
 _CONDITIONAL = {
     "azurerm_cognitive_account": {
@@ -107,7 +112,12 @@ _CONDITIONAL = {
     "azurerm_key_vault": {"purge_protection_enabled": _turned_off},
     "azurerm_log_analytics_workspace": {"sku": _other({"PerGB2018", "CapacityReservation"})},
     "azurerm_monitor_data_collection_rule": {"kind": _once_set},
-    "azurerm_postgresql_flexible_server": {"storage_mb": _less, "version": _less, "administrator_login": _once_set},
+    "azurerm_postgresql_flexible_server": {
+        "administrator_login": _once_set,
+        "identity": _identity_lost,
+        "storage_mb": _less,
+        "version": _less,
+    },
     "azurerm_storage_account": {"account_replication_type": _zoned},
 }
 

@@ -23,7 +23,27 @@ def changed_with(type_name: str, prior: dict[str, Any], planned: dict[str, Any])
     """What Azure computes anew with this change, though the plan did not say so: another template is another revision."""
     if type_name == "azurerm_container_app" and prior.get("template") != planned.get("template"):
         return ("latest_revision_name", "latest_revision_fqdn")
+    if type_name == "azurerm_postgresql_flexible_server" and prior.get("storage_mb") != planned.get("storage_mb"):
+        by_itself = planned.get("storage_tier") == _TIERS.get(prior.get("storage_mb"))
+        return ("storage_tier",) if by_itself else ()
     return ()
+
+
+# The performance tier that storage has by itself, by its MiB (the provider's documentation).
+_TIERS = {
+    32768: "P4",
+    65536: "P6",
+    131072: "P10",
+    262144: "P15",
+    524288: "P20",
+    1048576: "P30",
+    2097152: "P40",
+    4193280: "P50",
+    4194304: "P50",
+    8388608: "P60",
+    16777216: "P70",
+    33553408: "P80",
+}
 
 
 def _complete(block: Block, planned: Any, subject: Subject, path: str) -> Any:
@@ -223,7 +243,7 @@ GIVERS: dict[str, Giver] = {
     "postgresql_flexible_server.administrator_login": lambda *_: "",
     "postgresql_flexible_server.backup_retention_days": lambda *_: 7,
     "postgresql_flexible_server.sku_name": lambda *_: "B_Standard_B1ms",
-    "postgresql_flexible_server.storage_tier": lambda *_: "P4",
+    "postgresql_flexible_server.storage_tier": lambda s, *_: _TIERS[s.values.get("storage_mb") or 32768],
     "postgresql_flexible_server.version": lambda *_: "17",
     "private_dns_zone.max_number_of_record_sets": lambda *_: 25000,
     "private_dns_zone.max_number_of_virtual_network_links": lambda *_: 1000,

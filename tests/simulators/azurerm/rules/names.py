@@ -4,7 +4,7 @@ from tests.simulators.azurerm.cloud import Resource
 from tests.simulators.azurerm.refusals import named
 from tests.simulators.azurerm.rules.attempt import Attempt, Session
 
-_SOFT_DELETED = {"azurerm_key_vault": "VaultAlreadyExists", "azurerm_cognitive_account": "FlagMustBeSetForRestore"}
+_SOFT_DELETED = {"azurerm_key_vault", "azurerm_cognitive_account"}
 
 # type: the argument that is unique, and how Azure says that it is taken
 _GLOBAL = {
@@ -36,11 +36,11 @@ def is_free(attempt: Attempt) -> None:
             raise named(taken, value=attempt.text(argument))
     if attempt.id.lower() not in cloud.deleted or not cloud.behaviours["soft_delete"]:
         return
-    if attempt.type == "azurerm_key_vault" and attempt.session.feature(
-        "key_vault", "recover_soft_deleted_key_vaults", True
-    ):
-        return
-    raise named(_SOFT_DELETED[attempt.type])
+    if attempt.type == "azurerm_key_vault":
+        if attempt.session.feature("key_vault", "recover_soft_deleted_key_vaults", True):
+            return
+        raise named("SoftDeletedVaultNotRecovered")
+    raise named("FlagMustBeSetForRestore")
 
 
 def keep(session: Session, resource: Resource) -> None:
