@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DRIFT = """Look for what others changed since the last apply. It reads Azure and changes nothing.
 
 Ends with exit code 3 where something is no longer as it was applied, and shows what the next apply would make of it. What the
-platform changes by itself (revisions and replicas of the services) is no drift.
+platform changes by itself (revisions and replicas of the services) is no drift, nor are images that an upgrade brought in.
 
 Example:
 
@@ -54,11 +54,12 @@ def _drift(
     as_json: bool = JsonFlag,
 ) -> None:
     from deployer.review.tree import drift_lines
+    from deployer.review.upgraded import as_upgraded
     from deployer.watching import watching
 
     subject = _open(tenant, directory, terraform)
     with watching(quiet=as_json) as watch:
-        found = subject.engine.drift(watch=watch)
+        found = as_upgraded(subject.engine.drift(watch=watch), subject.tenant)
     if as_json:
         print_json(found.as_json())
     elif not found.changed:

@@ -111,7 +111,7 @@ class Bootstrap:
         result = await bootstrap(installation.job(session), spec, say=say)
         steps = result["steps"]
         changes = tuple(change for step in steps if step["standing"] == "done" for change in step["changes"])
-        keys = {path: ref for step in steps for path, ref in step["facts"].get("keys", {}).items()}
+        keys = {path: ref for step in steps for path, ref in step.get("facts", {}).get("keys", {}).items()}
         return changes, {"execution": result["execution"], "keys": keys}
 
 
