@@ -33,6 +33,7 @@ _COMMANDS = (
     "state",
     "plan",
     "apply",
+    "destroy",
     "infrastructure",
     "simulate",
     "bootstrap",

@@ -54,14 +54,29 @@ async def register(graph: Graph, tenant: Tenant) -> Registration:
     return Registration(app_id, principal_id, tuple(changes))
 
 
+async def unregister(graph: Graph, tenant: Tenant) -> tuple[str, ...]:
+    """Delete the registration that was made here; an existing one stays. What was done, as clauses. Raises `AzureError`."""
+    made = await _made_here(graph, tenant) if tenant.entra.mode == "create" else None
+    if made is None:
+        return ()
+    await graph.delete(f"/applications/{made['id']}")
+    return (f"deleted the app registration {display_name(tenant)}",)
+
+
+async def _made_here(graph: Graph, tenant: Tenant) -> dict[str, Any] | None:
+    for each in await graph.list("/applications", filter=f"displayName eq '{display_name(tenant)}'"):
+        if _tag(tenant) in each.get("tags", ()):
+            return dict(each)
+    return None
+
+
 async def _application(graph: Graph, tenant: Tenant, changes: list[str]) -> dict[str, Any]:
     wanted = tenant.entra.application_id
     if wanted is not None:
         return dict(await graph.get(f"/applications(appId='{wanted}')"))
+    if (found := await _made_here(graph, tenant)) is not None:
+        return found
     tag, name = _tag(tenant), display_name(tenant)
-    for each in await graph.list("/applications", filter=f"displayName eq '{name}'"):
-        if tag in each.get("tags", ()):
-            return dict(each)
     made = await graph.post(
         "/applications",
         {

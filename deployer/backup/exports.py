@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
+import msgspec
 import psycopg
 from psycopg import sql
 
@@ -79,6 +80,38 @@ def export(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return manifest
+
+
+def check_export(directory: Path) -> dict[str, Any]:
+    """The manifest of an export that is there, whole, and of all times. Raises `BackupError`."""
+    remedy = "Write another one with `aduana export`."
+    try:
+        manifest = msgspec.json.decode((directory / "manifest.json").read_bytes(), type=_Manifest)
+        for each in manifest.files:
+            with (directory / Path(each.file).name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != each.sha256:
+                    raise BackupError(f"{directory / each.file} was changed since it was exported", remedy)
+    except OSError as error:
+        raise BackupError(f"{directory} is no whole export: {error.strerror or error}", remedy) from None
+    except msgspec.MsgspecError:
+        raise BackupError(f"{directory} is no export: it has no manifest of one", remedy) from None
+    if missing := [name for name in EXPORTED if name not in {each.table for each in manifest.files}]:
+        raise BackupError(f"{directory} is no whole export: it lacks {', '.join(missing)}", remedy)
+    if manifest.since is not None or manifest.until is not None:
+        raise BackupError(f"{directory} holds a part of the time alone", "Export without --since and --until.")
+    return {"directory": str(directory), "created_at": manifest.created_at, "audit_last": manifest.audit_last}
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """What is checked of one."""
+
+    kind: Literal["aduana-export"]
+    format: Literal[1]
+    created_at: str
+    since: str | None
+    until: str | None
+    audit_last: dict[str, Any] | None
+    files: tuple[Exported, ...]
 
 
 class _Hashing:

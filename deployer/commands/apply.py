@@ -13,7 +13,7 @@ from deployer.output import JsonFlag, note, print_json, say
 from deployer.tenant_argument import DirectoryOption
 
 if TYPE_CHECKING:
-    from deployer.engines import Outcome
+    from deployer.engines import Outcome, Purpose
     from deployer.review import ReviewedPlan
     from deployer.review.applying import Applied
     from deployer.review.subject import Subject
@@ -61,17 +61,14 @@ def opened(
     what: str | None, directory: Path, terraform: str | None, yes: bool, as_json: bool
 ) -> "tuple[Subject, ReviewedPlan]":
     """The plan to do: one that was reviewed, or one that is shown and agreed to now. Raises `CommandError`."""
-    from deployer.review.archive import SUFFIX, check_bound, open_plan, read_review
-    from deployer.review.making import make_plan, plans_folder
+    from deployer.engines import Purpose
+    from deployer.review.archive import SUFFIX
+    from deployer.review.making import make_plan
     from deployer.review.subject import open_subject
     from deployer.watching import watching
 
     if what is not None and what.endswith(SUFFIX):
-        file = Path(what)
-        bound = read_review(file).bound
-        subject = open_subject(bound.tenant, directory, terraform=terraform)
-        check_bound(file, bound, subject.bound(bound.engine_digest))
-        return subject, open_plan(file, subject.engine, plans_folder(subject))
+        return open_reviewed(Path(what), directory, terraform, Purpose.APPLY)
     if as_json and not yes:
         raise CommandError(
             "a tenant's plan has to be agreed to",
@@ -87,6 +84,28 @@ def opened(
         show(reviewed)
     if not yes:
         agree(f"Do this to {subject.tenant.name}?")
+    return subject, reviewed
+
+
+def open_reviewed(
+    file: Path, directory: Path, terraform: str | None, purpose: "Purpose"
+) -> "tuple[Subject, ReviewedPlan]":
+    """A plan's file, while what it was made from is as it was. Raises `CommandError`: also where it is for something else."""
+    from deployer.review.archive import check_bound, open_plan, read_review
+    from deployer.review.making import plans_folder
+    from deployer.review.subject import open_subject
+
+    bound = read_review(file).bound
+    subject = open_subject(bound.tenant, directory, terraform=terraform)
+    check_bound(file, bound, subject.bound(bound.engine_digest))
+    reviewed = open_plan(file, subject.engine, plans_folder(subject))
+    if reviewed.plan.purpose is not purpose:
+        raise CommandError(
+            f"{file} is a plan to {reviewed.plan.purpose}",
+            remedy=f"Give it to `aduana {reviewed.plan.purpose}`.",
+            code="usage",
+            exit_code=USAGE,
+        )
     return subject, reviewed
 
 

@@ -12,6 +12,7 @@ from deployer.tenant_argument import DirectoryOption, TenantArgument
 
 if TYPE_CHECKING:
     from deployer.review import ReviewedPlan
+    from deployer.review.subject import Subject
 
 TerraformOption = typer.Option(
     None,
@@ -65,22 +66,29 @@ def _plan(
 
 
 def plan_into(
-    tenant: str | None, directory: Path, out: Path | None, terraform: str | None, *, quiet: bool, destroy: bool = False
+    tenant: str | None, directory: Path, out: Path | None, terraform: str | None, *, quiet: bool
 ) -> "tuple[Path, ReviewedPlan]":
     """Plan, and save it. Raises `CommandError`."""
+    from deployer.review.subject import open_subject
+
+    return save_plan(open_subject(tenant, directory, terraform=terraform), out, quiet=quiet)
+
+
+def save_plan(
+    subject: "Subject", out: Path | None, *, quiet: bool, destroy: bool = False, purge: bool = False
+) -> "tuple[Path, ReviewedPlan]":
+    """The same for a tenant that is open. `destroy`: all of it goes; `purge`: and what Azure keeps of it."""
     from deployer.engines import Purpose
     from deployer.review.archive import SUFFIX, save
     from deployer.review.making import make_plan
-    from deployer.review.subject import open_subject
     from deployer.watching import watching
 
-    subject = open_subject(tenant, directory, terraform=terraform)
     file = out or Path(f"{subject.tenant.name}{'-destroy' if destroy else ''}{SUFFIX}")
     if not file.parent.is_dir():
         raise CommandError(f"there is no directory {file.parent}", remedy="Make it, or choose another --out.")
     with watching(quiet=quiet) as watch:
         purpose = Purpose.DESTROY if destroy else Purpose.APPLY
-        reviewed = make_plan(subject, purpose=purpose, watch=watch)
+        reviewed = make_plan(subject, purpose=purpose, purge=purge, watch=watch)
     try:
         save(file, reviewed)
     except OSError as error:

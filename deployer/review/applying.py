@@ -170,4 +170,6 @@ def take_steps(file: TenantFile, steps: Sequence[Step] = STEPS, say: Say = lambd
                 say(f"  {change}")
         return tuple(taken)
 
+    if not steps:
+        return ()
     return with_azure(file.tenant, "the steps behind the infrastructure were not all taken", work)

@@ -14,15 +14,16 @@ def make_plan(
     subject: Subject,
     *,
     purpose: Purpose = Purpose.APPLY,
+    purge: bool = False,
     watch: Watch = unwatched,
     cancellation: Cancellation | None = None,
 ) -> ReviewedPlan:
-    """Plan. The engine's plan lies in the installation's folder. Raises `EngineError`."""
+    """Plan. The engine's plan lies in the installation's folder. `purge`: see `further_steps`. Raises `EngineError`."""
     engine = subject.engine
     engine.prepare(watch=watch, cancellation=cancellation)
     file = plans_folder(subject) / f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z-{purpose}.plan"
     plan = engine.plan(file, purpose=purpose, watch=watch, cancellation=cancellation)
-    steps = further_steps(subject.file, plan, seed_changes(subject.seed))
+    steps = further_steps(subject.file, plan, seed_changes(subject.seed), purge=purge)
     cost = None if purpose is Purpose.DESTROY else estimate(subject.tenant)
     review = Review(FORMAT, plan.made_at, subject.bound(plan.digest), steps, cost)
     return ReviewedPlan(review, plan)

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from core.seed.file import SeedFile
 
 
-def further_steps(file: TenantFile, plan: Plan, seed_changes: tuple[str, ...]) -> tuple[FurtherStep, ...]:
-    """In the order in which they are taken. `seed_changes`: what the seed file would make in an empty installation."""
-    if plan.purpose is Purpose.DESTROY:
-        return ()
+def further_steps(
+    file: TenantFile, plan: Plan, seed_changes: tuple[str, ...], *, purge: bool = False
+) -> tuple[FurtherStep, ...]:
+    """In the order in which they are taken. `seed_changes`: what the seed file would make in an empty installation.
+    `purge`: of a plan to destroy, whether what Azure keeps of what was deleted goes, too."""
     tenant = file.tenant
+    if plan.purpose is Purpose.DESTROY:
+        return (*_unregistration(tenant), *((_purge(tenant),) if purge else ()))
     return (
         _registration(tenant),
         *_front_door(tenant),
@@ -69,6 +72,25 @@ def _front_door(tenant: Tenant) -> tuple[FurtherStep, ...]:
             (f"approve what {tenant.names().front_door} asks of the environment, where that is to be done",),
         ),
     )
+
+
+def _unregistration(tenant: Tenant) -> tuple[FurtherStep, ...]:
+    if tenant.entra.mode == "existing":
+        return ()
+    title = f"App registration {display_name(tenant)}"
+    return (FurtherStep("app_registration", title, "here", ("delete it; Entra ID keeps it for 30 days",)),)
+
+
+def _purge(tenant: Tenant) -> FurtherStep:
+    names = tenant.names()
+    accounts = [names.accounts[each.name] for each in tenant.openai.accounts if each.mode == "new"]
+    changes = [f"the OpenAI account {name}" for name in accounts]
+    note = "What is purged nobody has back."
+    if tenant.key_vault.purge_protection:
+        note = f"The vault {names.key_vault} is protected: until its time is over nobody can purge it. {note}"
+    else:
+        changes.insert(0, f"the vault {names.key_vault}, with the keys that sealed secrets and backups need")
+    return FurtherStep("purge", "Purge what Azure keeps of what was deleted", "here", tuple(changes), note)
 
 
 def _bootstrap(tenant: Tenant, seed_changes: tuple[str, ...]) -> FurtherStep:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deployer.costs.telling import told
-from deployer.engines import Action, Change, Drift
+from deployer.engines import Action, Change, Drift, Purpose
 from deployer.engines.changes import AttributeChange
 from deployer.review import FurtherStep, ReviewedPlan
 
@@ -56,7 +56,8 @@ def lines_of(reviewed: ReviewedPlan, *, detailed: bool = False) -> Iterator[Line
     """The whole plan. `detailed`: with every attribute that is set, not only those that change."""
     plan = reviewed.plan
     acting = plan.acting
-    lost = [change for change in acting if change.action.destroys]
+    destroying = plan.purpose is Purpose.DESTROY  # then everything is lost, and stands part by part
+    lost = [change for change in acting if change.action.destroys and not destroying]
     if plan.drift:
         yield Line("Changed outside since the last apply", "bold")
         yield from _attributes_of_all(plan.drift)
@@ -75,7 +76,10 @@ def lines_of(reviewed: ReviewedPlan, *, detailed: bool = False) -> Iterator[Line
             yield from _attributes(change, detailed=detailed)
         yield Line("")
     if not acting:
-        yield Line("The infrastructure is as the tenant file says: nothing to change.")
+        empty = (
+            "is as the tenant file says: nothing to change." if not destroying else "is not there: nothing to destroy."
+        )
+        yield Line(f"The infrastructure {empty}")
         yield Line("")
     yield from _steps(reviewed.review.steps)
     if reviewed.review.cost is not None:

@@ -1,6 +1,7 @@
 """What is done with a plan that was reviewed, and what is told of what stands: the real Terraform over a simulated Azure."""
 
 import json
+import uuid
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +21,13 @@ def applied(plan: str = "contoso-prod.plan") -> None:
     raise_unless_done(apply_infrastructure(subject, reviewed))
 
 
-def test_an_installation_is_applied_told_of_found_changed_and_put_right(
+def test_an_installation_is_applied_told_of_found_changed_put_right_and_destroyed(
     tenants: Callable[..., Path], azure_cloud: AzureCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tenants(private_dns__mode="policy")  # the least that can be applied: this test is about the commands
+    application = {"mode": "existing", "application_id": str(uuid.uuid4()), "tenant_id": str(uuid.uuid4())}
+    tenants(
+        private_dns__mode="policy", entra=application
+    )  # the least that can be applied: this test is about the commands
     assert run(["outputs"]) == 1 and "not installed" in capsys.readouterr().err
     assert run(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["installed"] is False
@@ -51,6 +55,20 @@ def test_an_installation_is_applied_told_of_found_changed_and_put_right(
     applied()
     assert run(["plan", "--check"]) == 0
     assert "nothing to change" in capsys.readouterr().out
+
+    assert azure_cloud.resources("azurerm_management_lock")  # lifted by Terraform, before what they hold
+    assert run(["destroy", "--plan"]) == 0
+    told = capsys.readouterr()
+    assert "- postgresql flexible server" in told.out and "Cost:" not in told.out and "is protected" in told.err
+    assert run(["apply", "contoso-prod-destroy.plan"]) == 2
+    assert "aduana destroy" in capsys.readouterr().err
+    assert len(azure_cloud.resources("azurerm_container_app")) == 3
+    said = ["--no-export", "--override-protection", "--confirm", "contoso-prod", "--json"]
+    assert run(["destroy", "contoso-prod-destroy.plan", *said]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["infrastructure"]["result"] == "done" and document["steps"] == []
+    assert any("vault" in each for each in document["remains"])
+    assert azure_cloud.resources() == []
 
 
 def test_a_plan_that_is_no_longer_what_was_reviewed_is_not_applied(

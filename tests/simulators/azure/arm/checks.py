@@ -57,6 +57,16 @@ def _register(subscription: Subscription, _: Request, found: re.Match[str]) -> A
     return error(404, "InvalidResourceNamespace", f"The resource namespace '{found['namespace']}' is invalid.")
 
 
+def _purge_vault(subscription: Subscription, _: Request, found: re.Match[str]) -> Answer:
+    vault = subscription.deleted_vaults.get(found["name"].lower())
+    if vault is None:
+        return error(404, "DeletedVaultNotFound", f"The vault '{found['name']}' is not deleted.")
+    if vault["properties"]["purgeProtectionEnabled"]:
+        return error(403, "DeletedVaultPurge", f"Operation 'DeletedVaultPurge' is not allowed on '{found['name']}'.")
+    del subscription.deleted_vaults[found["name"].lower()]
+    return Answer(200, None)
+
+
 def _domain_verification(subscription: Subscription, *_: object) -> Answer:
     return Answer(200, subscription.domain_verification_id)
 
@@ -69,6 +79,7 @@ JUDGES: tuple[tuple[re.Pattern[str], Judge], ...] = tuple(
         (_IN + r"Microsoft\.CognitiveServices/checkDomainAvailability", _domain),
         (r"/subscriptions/.*/providers/Microsoft\.PolicyInsights/checkPolicyRestrictions", _policies),
         (_IN + r"(?P<namespace>[^/]+)/register", _register),
+        (_IN + r"Microsoft\.KeyVault/locations/[^/]+/deletedVaults/(?P<name>[^/]+)/purge", _purge_vault),
         (_IN + r"Microsoft\.App/getCustomDomainVerificationId", _domain_verification),
     )
 )

@@ -92,6 +92,8 @@ def write(subscription: Subscription, request: Request, principal: str) -> tuple
 
 def delete(subscription: Subscription, path: str) -> Answer:
     """With all that lives in it; vaults and accounts softly."""
+    if purged := re.fullmatch(r"/.+/resourceGroups/[^/]+/deletedAccounts/([^/]+)", path, re.IGNORECASE):
+        return Answer(200 if subscription.deleted_accounts.pop(purged[1].lower(), None) else 204, None)
     found = subscription.resources.get(path.lower())
     if found is None:
         return Answer(204, None)
@@ -107,9 +109,11 @@ def delete(subscription: Subscription, path: str) -> Answer:
 
 def deleted(subscription: Subscription, resource: Document) -> Document:
     """What is shown of something that was softly deleted."""
+    where = f"{subscription.path}/providers/{resource['type'].split('/')[0]}/locations/{resource['location']}"
+    kept = "deletedVaults" if resource["type"].lower() == "microsoft.keyvault/vaults" else "deletedAccounts"
+    group = re.search(r"/resourceGroups/[^/]+", resource["id"], re.IGNORECASE)
     return {
-        "id": f"{subscription.path}/providers/{resource['type'].split('/')[0]}/locations/{resource['location']}/deleted/"
-        f"{resource['name']}",
+        "id": f"{where}{group[0] if group and kept == 'deletedAccounts' else ''}/{kept}/{resource['name']}",
         "name": resource["name"],
         "type": resource["type"],
         "location": resource["location"],
