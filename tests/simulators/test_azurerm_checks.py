@@ -18,6 +18,7 @@ APP = {
     "revision_mode": "Single",
     "template": [{"container": [{"name": "proxy", "image": "i", "cpu": 0.5, "memory": "1Gi"}]}],
 }
+JOINED = {"name": "c", "is_manual_connection": False, "private_connection_resource_id": WORKSPACE}
 REDIS = IN_GROUP | {"sku_name": "Balanced_B0"}
 VAULT = {
     **IN_GROUP,
@@ -91,6 +92,12 @@ def said_of(type_name: str, config: dict[str, Any]) -> list[str]:
             "postgresql_flexible_server",
             IN_GROUP | {"administrator_login": "a", "sku_name": "Standard_D4"},
             "is not a valid sku name",
+        ),
+        ("private_endpoint", IN_GROUP | {"subnet_id": SUBNET, "private_service_connection": [JOINED]}, None),
+        (
+            "private_endpoint",
+            IN_GROUP | {"subnet_id": SUBNET, "private_service_connection": [JOINED | {"is_manual_connection": True}]},
+            '"private_service_connection":"c" is invalid, the "request_message" attribute must not be empty',
         ),
         ("managed_redis", REDIS, None),
         (

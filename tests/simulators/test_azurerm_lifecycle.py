@@ -134,10 +134,7 @@ def test_a_fault_is_printed_as_the_real_provider_prints_it_and_strikes_as_often_
     refused = terraform("apply", "-auto-approve", "-no-color", ok=False)
     assert refused.code == 1
     said = " ".join(refused.stderr.replace("│", " ").split())
-    assert (
-        "performing CreateOrUpdate: unexpected status 403 (403 Forbidden) with error: AuthorizationFailed: The client"
-        in said
-    )
+    assert "unexpected status 403 (403 Forbidden) with error: AuthorizationFailed: The client" in said
     assert (
         "does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write' over scope"
         in said

@@ -108,3 +108,14 @@ def test_every_type_is_made_read_planned_again_without_a_change_and_imported():
         assert {**(imported or {}), "timeouts": None} == {**state, "timeouts": None}, name
         operations.delete(session, type_, made)
         assert operations.read(session, type_, made) is None, name
+
+
+def test_nothing_is_said_of_what_is_not_known_yet():
+    for name, type_ in schema.load().resources.items():
+        config = schema.conform(type_.block, {**demanded(name, type_.block), **DEMANDED.get(name, {})})
+        for argument in config:
+            unknown = {**config, argument: wire.UNKNOWN}
+            assert checks.of_resource(type_, unknown) == [], (name, argument)
+            planned = planning.plan(type_, None, unknown).planned
+            assert planned[argument] in (wire.UNKNOWN, None), (name, argument)
+            planning.plan(type_, config, unknown)

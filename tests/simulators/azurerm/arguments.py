@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.simulators.azurerm.wire import UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
@@ -128,5 +130,5 @@ def replaced_by(type_name: str, prior: dict[str, Any], planned: dict[str, Any]) 
     return [
         name
         for name, condition in conditions.items()
-        if name not in of(type_name).forces_new and condition(name, prior, planned)
+        if planned.get(name) is not UNKNOWN and condition(name, prior, planned)
     ]

@@ -128,14 +128,12 @@ _EXAMPLE = "12345678-1234-9876-4563-123456789012"
 
 def _set(config: Config, name: str) -> bool:
     """Whether something was said of an argument: what is not known yet counts."""
-    value: Any = config
-    for step in name.split("."):
-        if isinstance(value, list):
-            value = value[0] if value else None
-        value = value.get(step) if isinstance(value, dict) else None
-        if value is UNKNOWN:
-            return True
-    return value is not None and value != []
+    return _value(config, name) is not None
+
+
+def _surely_set(config: Config, name: str) -> bool:
+    """The same, but what is not known yet may turn out to be nothing."""
+    return _value(config, name) not in (None, UNKNOWN)
 
 
 def _value(config: Config, name: str, default: Any = None) -> Any:
@@ -162,7 +160,7 @@ def requires(name: str, *others: str) -> Rule:
     told = ",".join(sorted({name, *others}))
 
     def rule(config: Config) -> list[Fault]:
-        if not _set(config, name) or all(_set(config, other) for other in others):
+        if not _surely_set(config, name) or all(_set(config, other) for other in others):
             return []
         return [Fault(_top(name), "Missing required argument", f'"{name}": all of `{told}` must be specified')]
 
@@ -176,7 +174,7 @@ def conflicts(name: str, *others: str) -> Rule:
         return [
             Fault(_top(name), "Conflicting configuration arguments", f'"{name}": conflicts with {other}')
             for other in others
-            if _set(config, name) and _set(config, other)
+            if _surely_set(config, name) and _surely_set(config, other)
         ]
 
     return rule
@@ -187,8 +185,8 @@ def exactly_one(*names: str) -> Rule:
     told = ",".join(names)
 
     def rule(config: Config) -> list[Fault]:
-        said = [name for name in names if _set(config, name)]
-        if len(said) == 1:
+        said = [name for name in names if _surely_set(config, name)]
+        if len(said) == 1 or (not said and any(_set(config, name) for name in names)):
             return []
         text = (
             f"only one of `{told}` can be specified, but `{','.join(said)}` were specified."
@@ -226,7 +224,7 @@ def where(name: str, value: Any, sentence: str, *missing: str, default: Any = No
 
 def _logs(config: Config) -> list[Fault]:
     destination = _value(config, "logs_destination", "")
-    if destination in (UNKNOWN, "log-analytics") or not _set(config, "log_analytics_workspace_id"):
+    if destination in (UNKNOWN, "log-analytics") or not _surely_set(config, "log_analytics_workspace_id"):
         return []
     return [
         Fault(
@@ -257,7 +255,7 @@ def _identity_ids(config: Config) -> list[Fault]:
         return []
     if "UserAssigned" in kind and not named:
         return [Fault(("identity",), "`identity_ids` must be specified when `type` includes `UserAssigned`")]
-    if "UserAssigned" not in kind and named:
+    if "UserAssigned" not in kind and _surely_set(config, "identity.identity_ids"):
         text = "`identity_ids` can only be specified when `type` is set to `UserAssigned` or `SystemAssigned, UserAssigned`"
         return [Fault(("identity",), text)]
     return []
@@ -279,6 +277,19 @@ def _redis_search(config: Config) -> list[Fault]:
         if told is not UNKNOWN and told != needed:
             text = f'invalid {name} "{told}", when using RediSearch module, {name} must be set to {needed}'
             faults.append(Fault(("default_database",), text))
+    return faults
+
+
+def _request_message(config: Config) -> list[Fault]:
+    faults = []
+    connections = config.get("private_service_connection")
+    for connection in connections if isinstance(connections, list) else []:
+        manual, message = connection.get("is_manual_connection"), connection.get("request_message")
+        if UNKNOWN in (manual, message) or bool(manual) == bool(message):
+            continue
+        must = "must not be empty" if manual else 'cannot be set if the "is_manual_connection" attribute is "false"'
+        text = f'"private_service_connection":"{connection.get("name")}" is invalid, the "request_message" attribute {must}'
+        faults.append(Fault(("private_service_connection",), text))
     return faults
 
 
@@ -346,6 +357,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "private_service_connection.private_connection_resource_id",
             "private_service_connection.private_connection_resource_alias",
         ),
+        _request_message,
     ),
     "azurerm_redis_cache": (_identity_ids,),
     "azurerm_role_assignment": (

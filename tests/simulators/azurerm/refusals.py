@@ -23,6 +23,22 @@ _VERBS = {
 _METHODS = {"create": "CreateOrUpdate", "update": "CreateOrUpdate", "delete": "Delete"}
 _ACTIONS = {"create": "write", "update": "write", "delete": "delete", "read": "read", "read_data": "read"}
 
+# Types that are written by one call, which the provider does not wait for, or waits for by itself: their errors are not
+# introduced by what was performed.
+_ONE_CALL = {
+    "azurerm_cognitive_account",
+    "azurerm_eventhub",
+    "azurerm_federated_identity_credential",
+    "azurerm_management_lock",
+    "azurerm_monitor_diagnostic_setting",
+    "azurerm_private_dns_a_record",
+    "azurerm_private_endpoint",
+    "azurerm_resource_group",
+    "azurerm_role_assignment",
+    "azurerm_role_definition",
+    "azurerm_user_assigned_identity",
+}
+
 
 @dataclass(slots=True)
 class Refusal(Exception):
@@ -52,13 +68,15 @@ class Refusal(Exception):
         message = _filled(self.message, facts)
         start = f"{_VERBS[operation]} {what}: "
         method = _METHODS.get(operation)
+        direct = type_name in _ONE_CALL
         if self.polling:
+            waiting = f"waiting for the creation of {what}: " if direct else f"{start}polling after {method}: "
             return (
-                f"{start}polling after {method}: polling failed: the Azure API returned the following error:\n\n"
+                f"{waiting}polling failed: the Azure API returned the following error:\n\n"
                 f'Status: "{self.code}"\nCode: "{self.code}"\nMessage: "{message}"\nActivity Id: ""'
             )
         phrase = HTTPStatus(self.status).phrase
-        doing = f"performing {method}: " if method else ""
+        doing = f"performing {method}: " if method and not direct else ""
         return (
             f"{start}{doing}unexpected status {self.status} ({self.status} {phrase}) with error: {self.code}: {message}"
         )
