@@ -25,6 +25,7 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.cognitiveservices": "2024-10-01",
     "microsoft.containerregistry": "2023-07-01",
     "microsoft.dbforpostgresql": "2024-08-01",
+    "microsoft.dbforpostgresql/usages": "2025-08-01",  # the first that is no preview and has them
     "microsoft.eventhub": "2024-01-01",
     "microsoft.insights": "2021-05-01-preview",
     "microsoft.keyvault": "2023-07-01",
@@ -52,6 +53,8 @@ def _keys(path: str) -> list[str]:
     if "/providers/" in bare:
         namespace, *segments = bare.rsplit("/providers/", 1)[1].split("/")
         keys = [f"{namespace}/{segments[0]}"] if segments else []
+        if len(segments) % 2:  # a collection's path, or an action's, ends with what it is
+            keys.insert(0, f"{namespace}/{segments[-1]}")
         return [*keys, namespace] if segments else ["providers"]
     found = re.fullmatch(r"/subscriptions(?:/[^/]+(?:/([a-z]+)(/[^/]+)?(/resources)?)?)?", bare)
     if found is None:

@@ -197,6 +197,11 @@ def test_a_region_is_in_its_cloud(region: str, arm: str) -> None:
         ("/subscriptions/x/resourceGroups/rg", "2021-04-01"),
         ("/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/z", "2024-06-01"),
         ("/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v", "2024-05-01"),
+        ("/subscriptions/x/providers/Microsoft.DBforPostgreSQL/locations/uksouth/capabilities", "2024-08-01"),
+        (
+            "/subscriptions/x/providers/Microsoft.DBforPostgreSQL/locations/uksouth/resourceType/flexibleServers/usages",
+            "2025-08-01",
+        ),
         ("/subscriptions/x/providers/Microsoft.App", "2021-04-01"),
         ("/subscriptions/x/providers", "2021-04-01"),
     ],
