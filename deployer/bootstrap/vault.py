@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.identity import TokenIssuer, TokenUnavailable
+from core.identity.held import HeldToken
 from core.secrets import SecretRef
 from core.secrets.keyvault import LIMITS, is_by_name, scope_of
 from core.trust import azure_transport
@@ -50,7 +51,7 @@ class KeyVault:
     def __init__(self, issuer: TokenIssuer, url: str, ca_bundle: Path | None = None) -> None:
         """`url`: a vault's, with `{vault}` in place of its name."""
         self._ca_bundle = ca_bundle
-        self._issuer = issuer
+        self._token = HeldToken(issuer, scope_of(url))
         self._url = url
         self._scope = scope_of(url)
         self._clients: dict[str, Any] = {}
@@ -114,7 +115,7 @@ class KeyVault:
 
             client = self._clients[vault] = SecretClient(
                 self._url.replace("{vault}", vault),
-                _Issued(self._issuer, self._scope),  # type: ignore[arg-type]
+                _Issued(self._token, self._scope),  # type: ignore[arg-type]
                 verify_challenge_resource=is_by_name(self._url),
                 **LIMITS,
                 **azure_transport(self._ca_bundle),
@@ -125,8 +126,8 @@ class KeyVault:
 class _Issued:
     """Tokens as azure-core asks for them, for vaults alone."""
 
-    def __init__(self, issuer: TokenIssuer, scope: str) -> None:
-        self._issuer, self._scope = issuer, scope
+    def __init__(self, token: HeldToken, scope: str) -> None:
+        self._token, self._scope = token, scope
 
     def get_token_info(self, *scopes: str, options: Any = None) -> Any:
         from azure.core.credentials import AccessTokenInfo
@@ -134,7 +135,7 @@ class _Issued:
 
         if scopes != (self._scope,):
             raise ClientAuthenticationError(f"there is no token for {' '.join(scopes)[:200]}, only for {self._scope}")
-        token = self._issuer.issue(self._scope)
+        token = self._token.current()
         return AccessTokenInfo(token.value, int(token.expires_at))
 
 

@@ -102,7 +102,7 @@ def verify(capsys: pytest.CaptureFixture[str], services: Services, directory: Pa
 _URLS = {"proxy_url": "proxy", "admin_url": "admin"}
 
 
-@pytest.mark.parametrize("with_redis", [True, False])
+@pytest.mark.parametrize("with_redis", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_services_wait_for_the_bootstrap_and_then_work_with_their_least_privileges(
     installation, bootstrap, services, fresh_simulator, request, capsys, tmp_path, with_redis
 ):
