@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 from deployer.local import ports
 from deployer.local.postgres import FAST_AND_UNSAFE, PostgresServer
@@ -33,6 +34,14 @@ from tests.simulators.fixtures import (  # noqa: F401
     start_simulator,
 )
 from tests.valkey_cluster import ValkeyCluster
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let --dist loadgroup group: pytest-xdist 3.8 writes an item's group where pytest 9.2 does not look any more."""
+    for item in items:
+        if (grouped := getattr(item, "_nodeid", None)) is not None and grouped != item.nodeid:
+            item._id = coerce_node_id(grouped)
 
 
 @pytest.fixture(scope="session")

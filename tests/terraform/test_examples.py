@@ -51,7 +51,14 @@ class Example:
         return [each for each in self.made if each["type"] == f"azurerm_{type_}"]
 
 
-@pytest.fixture(scope="module", params=["minimal", "private", "existing-network", "high-availability"])
+# Each is made once: what looks at one stays in the process that made it.
+NAMES = [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"example-{name}"))
+    for name in ("minimal", "private", "existing-network", "high-availability")
+]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def example(request, terraform_binary, azurerm_provider, tmp_path_factory):
     cloud = AzureCloud(azurerm_provider)
     make_what_others_made(cloud)

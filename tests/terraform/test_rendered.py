@@ -13,6 +13,8 @@ from deployer.preflight.needs import given_roles
 from deployer.tenant_file import parse_tenant
 from tests.deployer.tenant_files import EXISTING, SUBSCRIPTION, with_settings
 
+pytestmark = pytest.mark.xdist_group("rendered")  # planned once, in one process
+
 STACK = Path(__file__).parents[2] / "terraform"
 SHARED = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shared/providers"
 CERTIFICATE = {"key_vault_secret_id": "https://contoso-kv.vault.azure.net/certificates/llm"}
