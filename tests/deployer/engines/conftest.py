@@ -1,5 +1,6 @@
 """An engine over a small stack of Azure's, in a simulated subscription of the test's own."""
 
+import contextlib
 import json
 import os
 import threading
@@ -101,12 +102,26 @@ class Tenant:
         )
 
     @property
+    def workspace(self) -> Path:
+        return self.directory / "workspace"
+
+    @property
     def plan_file(self) -> Path:
         return self.directory / "reviewed.tfplan"
 
     def heard_of(self, kind: type) -> list[Any]:
         """The events of a kind, in order."""
         return [event for event in self.heard if isinstance(event, kind)]
+
+
+def applying_in(workspace: Path) -> int | None:
+    """The process of Terraform's that applies there (Linux)."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            here = (entry / "cwd").readlink() == workspace.resolve()
+            if here and b"\0apply\0" in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+    return None
 
 
 class StateServer:

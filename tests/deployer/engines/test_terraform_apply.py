@@ -8,13 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from deployer.engines import Action, Cancellation, EngineError, Event, Purpose, Result
 from deployer.engines.events import ResourceStarted, Resumed, Retrying, Stopping
-from tests.deployer.engines.conftest import GROUP, PROXY, STACK, StateServer, Tenant
+from tests.deployer.engines.conftest import GROUP, PROXY, STACK, StateServer, Tenant, applying_in
 
 ROLE = "module.aduana.azurerm_role_assignment.this"
 
@@ -162,7 +161,7 @@ def test_an_apply_whose_terraform_was_killed_goes_on_and_takes_over_what_it_had_
         nonlocal state_before
         if isinstance(event, ResourceStarted) and event.address == PROXY:
             state_before = tenant.state.read_bytes()
-            os.kill(_terraform_of(tenant) or 0, signal.SIGKILL)
+            os.kill(applying_in(tenant.workspace) or 0, signal.SIGKILL)
 
     killed = engine.apply(plan, watch=kill)
     assert (killed.result, killed.problems[0].id) == (Result.FAILED, "terraform_ended")
@@ -191,7 +190,7 @@ def test_where_the_installer_is_killed_terraform_ends_its_work_and_gives_the_loc
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
     _until(lambda: tenant.cloud.resources("azurerm_user_assigned_identity"))
-    _until(lambda: _terraform_of(tenant) is None)
+    _until(lambda: applying_in(tenant.workspace) is None)
     outcome = engine.apply(plan, watch=tenant.heard.append)
     assert (outcome.result, outcome.completed, outcome.problems) == (Result.DONE, (), ())
 
@@ -278,7 +277,7 @@ def test_a_state_that_could_not_be_written_is_written_before_anything_else(tenan
     plan = engine.plan(tenant.plan_file)
     engine.apply(plan)
     whole = json.loads(tenant.state.read_text())
-    errored = tenant.directory / "workspace" / "errored.tfstate"
+    errored = tenant.workspace / "errored.tfstate"
     errored.write_text(json.dumps({**whole, "serial": whole["serial"] + 1}))
     tenant.state.write_text(json.dumps({**whole, "resources": []}))
 
@@ -329,16 +328,6 @@ resource "azurerm_subnet" "this" {
     assert (outcome.result, outcome.attempts) == (Result.DONE, 2)
     assert tenant.heard_of(Retrying)[0].problems[0].id == "subnet_in_use"
     assert tenant.cloud.resources() == []
-
-
-def _terraform_of(tenant: Tenant) -> int | None:
-    """The process that applies the reviewed plan."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (entry / "cmdline").read_bytes()
-            if b"\0apply\0" in command and str(tenant.plan_file).encode() in command:
-                return int(entry.name)
-    return None
 
 
 def _until(found: Callable[[], object]) -> None:
