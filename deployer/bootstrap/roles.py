@@ -94,10 +94,17 @@ def make(administration: psycopg.Connection[Any], role: ServiceRole) -> None:
 
 
 def remove(administration: psycopg.Connection[Any], database: psycopg.Connection[Any], role: str) -> None:
-    """Take a role away that stands for an identity that is gone. It owns nothing: only privileges fall."""
+    """Take a role away that stands for an identity that is gone, and before it its privileges: it owns nothing.
+
+    One by one, as their grantor: DROP OWNED takes a member of the role, which the administrator on Azure is not.
+    """
     name = sql.Identifier(role)
-    for connection in (database, administration):
-        connection.execute(sql.SQL("DROP OWNED BY {} RESTRICT").format(name))
+    with database.transaction():
+        for grant in sorted(_held(database, role)):
+            database.execute(_statement("REVOKE {} ON {} FROM {}", grant, name))
+        on_database, on_schema = sql.Identifier(database.info.dbname), _schema(database)
+        database.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(on_database, name))
+        database.execute(sql.SQL("REVOKE ALL ON SCHEMA {} FROM {}").format(on_schema, name))
     administration.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
@@ -118,11 +125,15 @@ def close_to_others(database: psycopg.Connection[Any]) -> None:
 
 def difference(database: psycopg.Connection[Any], role: ServiceRole) -> Difference:
     """Between what a role may do and what it should."""
-    rows = database.execute(_HELD, {"role": role.role}).fetchall()
-    held = {Grant(on, privilege, tuple(columns)) for on, privilege, columns in rows}
+    held = _held(database, role.role)
     wanted = {_sorted(database, grant) for grant in GRANTS[role.service]}
     connect, usage = database.execute(_MAY_CONNECT, {"role": role.role}).fetchone() or (False, False)
     return Difference(tuple(sorted(wanted - held)), tuple(sorted(held - wanted)), bool(connect and usage))
+
+
+def _held(database: psycopg.Connection[Any], role: str) -> set[Grant]:
+    rows = database.execute(_HELD, {"role": role}).fetchall()
+    return {Grant(on, privilege, tuple(columns)) for on, privilege, columns in rows}
 
 
 def settle(database: psycopg.Connection[Any], role: ServiceRole, found: Difference) -> None:
