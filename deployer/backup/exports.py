@@ -82,8 +82,8 @@ def export(
     return manifest
 
 
-def check_export(directory: Path) -> dict[str, Any]:
-    """The manifest of an export that is there, whole, and of all times. Raises `BackupError`."""
+def check_export(directory: Path) -> datetime:
+    """When an export was made that is there, whole, and of all times. Raises `BackupError`."""
     remedy = "Write another one with `aduana export`."
     try:
         manifest = msgspec.json.decode((directory / "manifest.json").read_bytes(), type=_Manifest)
@@ -99,7 +99,7 @@ def check_export(directory: Path) -> dict[str, Any]:
         raise BackupError(f"{directory} is no whole export: it lacks {', '.join(missing)}", remedy)
     if manifest.since is not None or manifest.until is not None:
         raise BackupError(f"{directory} holds a part of the time alone", "Export without --since and --until.")
-    return {"directory": str(directory), "created_at": manifest.created_at, "audit_last": manifest.audit_last}
+    return manifest.created_at
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -107,10 +107,9 @@ class _Manifest(msgspec.Struct, frozen=True):
 
     kind: Literal["aduana-export"]
     format: Literal[1]
-    created_at: str
-    since: str | None
-    until: str | None
-    audit_last: dict[str, Any] | None
+    created_at: datetime
+    since: datetime | None
+    until: datetime | None
     files: tuple[Exported, ...]
 
 

@@ -1,6 +1,7 @@
 """`aduana destroy`: an installation goes, after all that protects it was lifted by somebody who said its name."""
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import typer
 from deployer.commands.apply import open_reviewed, raise_unless_done
 from deployer.commands.plan import OutOption, TerraformOption, save_plan, show
 from deployer.errors import CHECK_SAID_NO, USAGE, CommandError
-from deployer.output import JsonFlag, note, print_json, say
+from deployer.output import JsonFlag, moment, note, print_json, say
 from deployer.tenant_argument import DirectoryOption
 
 if TYPE_CHECKING:
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
     from deployer.review.applying import Applied
     from deployer.review.subject import Subject
 
+_FRESH = timedelta(days=1)
+"""How old an export may be that nobody named: one of a run that was interrupted, not one of long ago."""
+
 _HELP = """Destroy an installation: everything that a plan to destroy it shows, which is shown first.
 
-What holds data is protected: say `deletion_protection: false` in the tenant file, or --override-protection. Ledger and audit
-log go with the database: export them before (`aduana export DIRECTORY`, from where Postgres can be reached) and name the
-directory with --export, or say --no-export. Then the tenant's name has to be typed, or given with --confirm.
+What holds data is protected: say `deletion_protection: false` in the tenant file, or --override-protection. Then the tenant's
+name has to be typed, or given with --confirm. Ledger and audit log go with the database: they are exported first, by the job
+inside the network (`aduana export --tenant`), unless --no-export says that nobody wants them.
 
 Azure keeps what was deleted for a while, and its names with it; --purge takes what can be purged, for good. A network,
-registry, workspace, account or app registration that existed before stays. Interrupted anywhere, run the same command again.
+registry, workspace, account or app registration that existed before stays. Interrupted anywhere, run the same command again:
+an export that is there and whole is not made anew.
 
 Examples:
 
@@ -40,7 +45,12 @@ SubjectArgument = typer.Argument(
     metavar="[PLAN|TENANT]",
     help="A file that --plan wrote, or a tenant. May be left out where there is one alone.",
 )
-ExportOption = typer.Option(None, "--export", metavar="DIRECTORY", help="The export of ledger and audit log.")
+ExportOption = typer.Option(
+    None,
+    "--export",
+    metavar="DIRECTORY",
+    help="Where ledger and audit log are exported to; one that is there already is taken. Left out: NAME-export.",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -64,12 +74,13 @@ def _destroy(
     if what is not None and what.endswith(".plan") and (plan or purge or out is not None):
         remedy = "Give it the tenant, or leave --plan, --purge and --out away."
         raise CommandError(f"{what} is planned already", remedy=remedy, code="usage", exit_code=USAGE)
-    if not plan:
-        _check_export(export, no_export)
+    if export is not None and no_export:
+        raise CommandError("--export and --no-export exclude each other", code="usage", exit_code=USAGE)
     subject, reviewed = _opened(what, directory, terraform)
     if not plan:
         _check_protection(subject, override)
         _check_confirmation(subject.tenant.name, confirm, as_json)
+        exported = no_export or _is_exported(subject, export)
     if reviewed is None:
         file, reviewed = save_plan(subject, out, quiet=as_json, destroy=True, purge=purge)
         if plan:
@@ -79,31 +90,56 @@ def _destroy(
         show(reviewed)
     if confirm is None:
         _ask(subject.tenant.name)
+    if not exported and reviewed.does_something:
+        _export(subject, directory, export, as_json)
     applied = _do(subject, reviewed, as_json)
     _tell(subject, reviewed, applied, as_json)
 
 
-def _check_export(export: Path | None, no_export: bool) -> None:
-    """Raises `CommandError`: neither, both, or one that is not whole."""
+def _is_exported(subject: "Subject", given: Path | None) -> bool:
+    """Whether there is a whole export already. Raises `CommandError` for something else in its place, and for an old one."""
     from deployer.backup import BackupError
     from deployer.backup.exports import check_export
 
-    if (export is None) is not no_export:
+    place = _place(subject, given)
+    if not place.exists():
+        return False
+    try:
+        at = check_export(place)
+    except BackupError as error:
+        raise CommandError(str(error), remedy=error.remedy, code="no_export", exit_code=CHECK_SAID_NO) from None
+    if given is None and datetime.now(UTC) - at > _FRESH:
         raise CommandError(
-            "--export and --no-export exclude each other" if no_export else "ledger and audit log go with the database",
-            "" if no_export else "nothing says that they were exported",
-            ""
-            if no_export
-            else "Export them (`aduana export DIRECTORY`) and give --export DIRECTORY, or say --no-export.",
-            "usage" if no_export else "no_export",
-            exit_code=USAGE if no_export else CHECK_SAID_NO,
+            f"{place} is an export of {moment(at)}",
+            "the ledger has gone on since",
+            f"Move it away, or say --export {place} to take it as it is.",
+            "no_export",
+            exit_code=CHECK_SAID_NO,
         )
-    if export is not None:
-        try:
-            found = check_export(export)
-        except BackupError as error:
-            raise CommandError(str(error), remedy=error.remedy, code="no_export", exit_code=CHECK_SAID_NO) from None
-        note(f"{export}: exported at {found['created_at']}.")
+    note(f"{place} is the export, of {moment(at)}.")
+    return True
+
+
+def _export(subject: "Subject", tenants: Path, given: Path | None, quiet: bool) -> None:
+    from deployer.backup import BackupError
+    from deployer.commands.backup import export_tenant
+
+    place = _place(subject, given)
+    try:
+        export_tenant(str(subject.file.path), tenants, place, [], quiet)
+    except (BackupError, CommandError) as error:
+        why = error.message if isinstance(error, CommandError) else str(error)
+        raise CommandError(
+            "ledger and audit log were not exported, and nothing was destroyed",
+            why,
+            f"{error.remedy} Or name an export that is whole with --export DIRECTORY, or say --no-export.".strip(),
+            "no_export",
+        ) from None
+    note(f"Exported ledger and audit log to {place}.")
+
+
+def _place(subject: "Subject", given: Path | None) -> Path:
+    return given or Path(f"{subject.tenant.name}-export")
 
 
 def _opened(what: str | None, directory: Path, terraform: str | None) -> "tuple[Subject, ReviewedPlan | None]":

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from deployer.backup.archive import opened
+from deployer.backup.exports import check_export
 from tests.core.tenant import write_tenant
 
 
@@ -68,6 +69,7 @@ def test_an_export_comes_out_whole(installation, aduana, tmp_path):
         0,
         {"usage_events", "usage_attempts", "audit_events"},
     ), told
+    check_export(tmp_path / "export")  # as `aduana destroy` does
     manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
     assert all((tmp_path / "export" / file["file"]).stat().st_size == file["bytes"] for file in manifest["files"])
     assert leftovers(installation) == ([], {})

@@ -63,8 +63,13 @@ def test_an_installation_is_applied_told_of_found_changed_put_right_and_destroye
     assert run(["apply", "contoso-prod-destroy.plan"]) == 2
     assert "aduana destroy" in capsys.readouterr().err
     assert len(azure_cloud.resources("azurerm_container_app")) == 3
-    said = ["--no-export", "--override-protection", "--confirm", "contoso-prod", "--json"]
-    assert run(["destroy", "contoso-prod-destroy.plan", *said]) == 0
+    said = ["--override-protection", "--confirm", "contoso-prod", "--json"]
+    assert (
+        run(["destroy", "contoso-prod-destroy.plan", *said]) == 1
+    )  # there is no way here that an export could come by
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "no_export"
+    assert len(azure_cloud.resources("azurerm_container_app")) == 3
+    assert run(["destroy", "contoso-prod-destroy.plan", "--no-export", *said]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["infrastructure"]["result"] == "done" and document["steps"] == []
     assert any("vault" in each for each in document["remains"])

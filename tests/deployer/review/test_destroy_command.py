@@ -4,12 +4,15 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployer.azure import AzureSettings, open_azure
+from deployer.backup import BackupError
+from deployer.backup.exports import check_export
 from deployer.cli import run
 from deployer.installation import Installation
 from deployer.registration import display_name, register, unregister
@@ -19,6 +22,8 @@ from deployer.tenant_file import parse_tenant
 from tests.deployer.tenant_files import with_settings
 from tests.simulators.azure.tenant import AzureTenant
 from tests.simulators.azurerm.fixtures import AzureCloud
+
+SAID = ["--override-protection", "--confirm", "contoso-prod"]
 
 
 def exported(directory: Path, **changed: Any) -> Path:
@@ -45,13 +50,13 @@ def exported(directory: Path, **changed: Any) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 3, "say --no-export"),
-        (["--export", "nowhere"], 3, "no whole export"),
-        (["--export", "whole", "--no-export"], 2, "exclude each other"),
-        (["--export", "whole"], 3, "deletion_protection: true"),
+        ([], 3, "deletion_protection: true"),
         (["--no-export"], 3, "deletion_protection: true"),
-        (["--no-export", "--override-protection"], 2, "--confirm contoso-prod"),
-        (["--no-export", "--override-protection", "--confirm", "contoso"], 3, "the tenant is called contoso-prod"),
+        (["--override-protection"], 2, "--confirm contoso-prod"),
+        (["--override-protection", "--confirm", "contoso"], 3, "the tenant is called contoso-prod"),
+        (["--export", "whole", "--no-export"], 2, "exclude each other"),
+        ([*SAID, "--export", "tenants"], 3, "is no whole export"),
+        (SAID, 3, "contoso-prod-export is an export of 2026-01-01"),
         (["some.plan", "--purge"], 2, "is planned already"),
     ],
 )
@@ -64,7 +69,7 @@ def test_nothing_is_even_planned_until_all_that_protects_was_lifted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tenants()
-    exported(Path("whole"))
+    exported(Path("contoso-prod-export"), created_at="2026-01-01T00:00:00Z")
     assert run(["destroy", *arguments]) == code
     assert said in capsys.readouterr().err
     assert azure_cloud.journal() == []
@@ -79,14 +84,13 @@ def test_nothing_is_even_planned_until_all_that_protects_was_lifted(
         (None, "was changed since"),
     ],
 )
-def test_an_export_that_is_not_whole_counts_for_none(
-    tmp_path: Path, broken: dict[str, Any] | None, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_export_that_is_not_whole_counts_for_none(tmp_path: Path, broken: dict[str, Any] | None, said: str) -> None:
     directory = exported(tmp_path / "export", **(broken or {}))
     if broken is None:
+        assert check_export(directory) == datetime(2026, 11, 25, tzinfo=UTC)
         (directory / "audit_events.csv").write_text("id\n1\n")
-    assert run(["destroy", "--export", str(directory)]) == 3
-    assert said in capsys.readouterr().err
+    with pytest.raises(BackupError, match=said):
+        check_export(directory)
 
 
 def test_the_registration_that_was_made_here_goes_and_no_other(azure_tenant: AzureTenant) -> None:
