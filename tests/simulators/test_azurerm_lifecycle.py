@@ -277,12 +277,16 @@ def test_data_sources_find_what_others_made_and_say_what_they_did_not_find(terra
 
 def test_azurerm_is_installed_from_a_mirror_locked_and_started_by_terraform_itself(installed_terraform, azure_cloud):
     terraform = installed_terraform
+    tenant = "33333333-3333-3333-3333-333333333333"
+    terraform.environment["ARM_TENANT_ID"] = tenant
     terraform.write(NETWORK)
     assert "Installing hashicorp/azurerm v5.2.0" in terraform("init", "-no-color").stdout
     lock = (terraform.directory / ".terraform.lock.hcl").read_text()
     assert 'version     = "5.2.0"' in lock and '"h1:' in lock
     terraform.apply()
     assert terraform.changes() == {}
+    assert terraform.outputs() == {"tenant": tenant}
+    assert azure_cloud.resource("azurerm_user_assigned_identity")["values"]["tenant_id"] == tenant
     terraform.write(NETWORK.replace("~> 5.0", "~> 6.0"))
     refused = terraform("init", "-no-color", "-upgrade", ok=False)
     assert "no available releases match the given constraints" in " ".join(refused.stderr.split())

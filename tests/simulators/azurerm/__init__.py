@@ -18,7 +18,7 @@ A test takes `terraform` (the real binary, in an empty directory of its own) and
   it, so `terraform init` asks no registry and writes no lock file for azurerm, and no version constraint is looked at.
 - `installed_terraform` is the same without that: Terraform installs azurerm 5.2.0 from a mirror (there is
   `azurerm_provider.mirror(directory)` to make one), locks it and starts it, and the provider reads its process's `ARM_…`
-  variables. It takes a little longer.
+  variables (and ARM_CLIENT_OBJECT_ID, which says who it is). It takes a little longer.
 - `azure_cloud` lists (`resources`, `resource`, `deleted`), changes from outside (`put`, `change`, `delete`, `purge`),
   makes things fail or take long (`faults`, names in `refusals.NAMED`), switches what of Azure is played (`behave`,
   `cloud.BEHAVIOURS`), and tells what was asked (`journal`).

@@ -192,9 +192,9 @@ def shaped(type_: Type, values: dict[str, Any], config: dict[str, Any]) -> dict[
 def _client_config(session: Any, _: dict[str, Any]) -> dict[str, Any]:
     cloud = session.cloud
     return {
-        "id": f"clientConfigs/clientId={session.client};objectId={session.client};"
+        "id": f"clientConfigs/clientId={session.application};objectId={session.client};"
         f"subscriptionId={cloud.subscription};tenantId={cloud.tenant}",
-        "client_id": session.client,
+        "client_id": session.application,
         "object_id": session.client,
         "subscription_id": cloud.subscription,
         "tenant_id": cloud.tenant,

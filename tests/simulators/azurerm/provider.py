@@ -111,7 +111,9 @@ class Provider:
             return {"diagnostics": [_error((), f"building account: {text}")]}
         features = (config.get("features") or [{}])[0]
         client = environment.get("ARM_CLIENT_OBJECT_ID") or cloud.digest("client")
-        session = Session(cloud, client, features)
+        application = config.get("client_id") or environment.get("ARM_CLIENT_ID") or client
+        cloud.tenant = config.get("tenant_id") or environment.get("ARM_TENANT_ID") or cloud.tenant
+        session = Session(cloud, client, application, features)
         listed = config.get("resource_providers_to_register") or []
         registration.register_for(session, config.get("resource_provider_registrations"), listed)
         with self._lock:

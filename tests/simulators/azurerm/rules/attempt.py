@@ -15,6 +15,8 @@ class Session:
     cloud: Cloud
     client: str
     """The object id of who is signed in."""
+    application: str = ""
+    """The application (client) id of who is signed in, where it is an application."""
     features: dict[str, Any] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
 
