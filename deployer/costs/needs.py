@@ -17,8 +17,8 @@ _PROVISIONED = {
     "GlobalProvisionedManaged": "provisioned_global",
 }
 # terraform/modules: what the stack itself fixes.
-_GATEWAY_UNITS = (1, 10)  # capacity units of the Application Gateway, at least and at most
-_SHARE_GB = 100  # of the volume that stands in for Redis
+GATEWAY_UNITS = (1, 10)  # capacity units of the Application Gateway, at least and at most
+SHARE_GB = 100  # of the volume that stands in for Redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _geo(tenant: Tenant) -> str:
 
 def _redis(tenant: Tenant) -> Iterator[Need]:
     if tenant.redis.mode == "none":
-        yield Need("Storage", f"{_SHARE_GB} GiB of premium files, for the ledger's queue")
+        yield Need("Storage", f"{SHARE_GB} GiB of premium files, for the ledger's queue")
         return
     family, _, size = tenant.redis.sku.partition("_")
     nodes = 2 if tenant.redis.high_availability else 1
@@ -166,7 +166,7 @@ def _ingress(tenant: Tenant) -> Iterator[Need]:
     if tenant.ingress.front == "front_door":
         yield Need("Front Door", "Premium", (Take("front_door_premium", Decimal(1), Decimal(1)),))
     if tenant.ingress.front == "application_gateway":
-        least, most = _GATEWAY_UNITS
+        least, most = GATEWAY_UNITS
         yield Need(
             "Application Gateway",
             f"WAF v2, {least} to {most} capacity units",

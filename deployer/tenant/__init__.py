@@ -71,7 +71,9 @@ class Tenant(Part):
     seed: SeedPath | None = Field(
         None, description="The seed file of the first configuration, by its path from this file."
     )
-    billing_currency: Currency = Field("USD", description="The currency of the cost estimate.")
+    billing_currency: Currency = Field(
+        "USD", description="What Azure bills in; the cost estimate is in USD and says so."
+    )
     deletion_protection: bool = Field(True, description="Locks on what holds data.")
     state: StateBackend = StateBackend()
     engine: Literal["terraform"] = Field("terraform", description="What makes the resources.")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from deployer.azure_ids import RedisSku
-from deployer.costs import Estimate
+from deployer.costs import Estimate, needs
 from deployer.costs.estimating import estimate
 from deployer.costs.prices import Prices, read_prices, shipped_prices
 from deployer.costs.telling import told
@@ -43,6 +43,7 @@ provisioned_global = {unit = "PTU-hour", prices = [{source = "a", everywhere = "
 provisioned_regional = {unit = "PTU-hour", prices = [{source = "a", swedencentral = "2.00", uksouth = "3.00"}]}
 log_ingestion = {unit = "GB", prices = [{source = "a", uksouth = "2.80"}]}
 """
+SHARE = Path("modules") / "state-volume" / "variables.tf"
 STACK = Path(__file__).parents[3] / "terraform"
 # What the estimate prices or lists, by kind; everything else that the stack makes has to be free.
 IN_THE_ESTIMATE = """
@@ -176,6 +177,13 @@ def test_everything_that_the_stack_makes_is_in_the_estimate_or_is_free() -> None
         for kind in re.findall(r'^resource "azurerm_(\w+)"', file.read_text(), re.MULTILINE)
     }
     assert made == {*IN_THE_ESTIMATE.split(), *FREE.split()}
+
+
+def test_what_the_stack_itself_fixes_is_what_is_priced() -> None:
+    gateway = (STACK / "modules" / "application-gateway" / "main.tf").read_text()
+    units = [int(number) for number in re.findall(r"m(?:in|ax)_capacity = (\d+)", gateway)]
+    share = re.search(r'variable "quota_gb".*?default += (\d+)', (STACK / SHARE).read_text(), re.DOTALL)
+    assert share is not None and [*units, int(share[1])] == [*needs.GATEWAY_UNITS, needs.SHARE_GB]
 
 
 def test_another_regions_price_is_taken_only_where_it_says_so(prices: Prices) -> None:
