@@ -89,7 +89,7 @@ def _destroy(
     if not as_json:
         show(reviewed)
     if confirm is None:
-        _ask(subject.tenant.name)
+        ask(subject.tenant.name)
     if not exported and reviewed.does_something:
         _export(subject, directory, export, as_json)
     applied = _do(subject, reviewed, as_json)
@@ -172,7 +172,8 @@ def _check_confirmation(name: str, confirm: str | None, as_json: bool) -> None:
         _check_name(name, confirm)
 
 
-def _ask(name: str) -> None:
+def ask(name: str) -> None:
+    """Have the tenant's name typed. Raises `CommandError` for anything else."""
     _check_name(name, typer.prompt(f"This destroys {name}. Type its name", default="", show_default=False, err=True))
 
 

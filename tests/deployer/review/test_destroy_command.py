@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -14,11 +16,15 @@ from deployer.azure import AzureSettings, open_azure
 from deployer.backup import BackupError
 from deployer.backup.exports import check_export
 from deployer.cli import run
+from deployer.commands.destroy import ask
+from deployer.engines import Plan, Purpose, StateVersion
+from deployer.errors import CommandError
 from deployer.installation import Installation
 from deployer.registration import display_name, register, unregister
-from deployer.review.removing import purge, remains
+from deployer.review.removing import purge, remains, removals
+from deployer.review.steps import further_steps
 from deployer.tenant import Tenant
-from deployer.tenant_file import parse_tenant
+from deployer.tenant_file import TenantFile, parse_tenant
 from tests.deployer.tenant_files import with_settings
 from tests.simulators.azure.tenant import AzureTenant
 from tests.simulators.azurerm.fixtures import AzureCloud
@@ -136,6 +142,34 @@ def test_what_is_purged_is_this_installations_own_and_not_protected(azure_tenant
         "vaultId": it.vault.replace(names.resource_group, "another"),
     }
     assert in_session(azure_tenant, lambda session: purge(session.arm, it)) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "purged", "steps", "changes"),
+    [
+        ({}, False, ["app_registration"], 1),
+        ({}, True, ["app_registration", "purge"], 2),  # the vault is protected, the account is not
+        ({"key_vault__purge_protection": False}, True, ["app_registration", "purge"], 3),
+        ({"entra__mode": "existing", "entra__application_id": str(uuid4())}, False, [], 0),
+    ],
+)
+def test_a_plan_to_destroy_shows_each_step_behind_it_and_no_other_is_taken(
+    azure_tenant: AzureTenant, settings: dict[str, Any], purged: bool, steps: list[str], changes: int
+) -> None:
+    tenant = a_tenant(azure_tenant, **settings)
+    plan = Plan("terraform", "1.11", Purpose.DESTROY, Path("p"), "", datetime.now(UTC), "", StateVersion("", 0), ())
+    shown = further_steps(TenantFile(Path("contoso-prod.yaml"), tenant), plan, (), purge=purged)
+    assert [step.id for step in shown] == [step.id for step in removals(shown)] == steps
+    assert sum(len(step.changes) for step in shown) == changes
+
+
+def test_the_name_is_asked_for_where_somebody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("contoso-prod\n"))
+    ask("contoso-prod")
+    for said in ("yes\n", "contoso\n", "\n"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(said))
+        with pytest.raises(CommandError, match="nothing was destroyed"):
+            ask("contoso-prod")
 
 
 def test_what_remains_is_named(azure_tenant: AzureTenant) -> None:
