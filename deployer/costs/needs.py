@@ -72,7 +72,7 @@ def by_use_of(tenant: Tenant) -> Iterator[ByUse]:
     yield ByUse("Key Vault", "operations")
     whose = "an existing workspace" if tenant.logs.workspace_id else "ingestion, and retention beyond what is included"
     yield ByUse("Log Analytics", whose, "log_ingestion")
-    if tenant.event_hubs.enabled:
+    if tenant.event_hubs.enabled and tenant.event_hubs.sku == "Standard":  # Premium's units include them
         yield ByUse("Event Hubs", "events")
     if tenant.ingress.front == "front_door":
         yield ByUse("Front Door", "requests and transfer")
