@@ -35,11 +35,13 @@ _COMMANDS = (
     "apply",
     "destroy",
     "infrastructure",
+    "status",
     "simulate",
     "bootstrap",
     "verify",
     "upgrade",
     "fleet",
+    "bundle",
     "backup",
 )
 

@@ -4,8 +4,12 @@ for any number of new connections until it expires (Azure asks for it when a con
 https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-azure-ad-authentication
 """
 
+import atexit
+import os
+import tempfile
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +34,9 @@ class Database:
 
     def __init__(self, url: str, token: HeldToken | None = None, ca_bundle: Path | None = None) -> None:
         """`url` is resolved (no reference). `token`: what is sent in place of a password; then the server has to prove its
-        name, by `ca_bundle`, the URL's `sslrootcert` or the authorities of certifi. Raises `ValueError`, without the URL.
+        name, by the URL's `sslrootcert`, or else certifi's authorities and those of `ca_bundle`.
+
+        Raises `ValueError`, without the URL.
         """
         given = parts_of(url)
         self._token = token
@@ -133,12 +139,25 @@ def _for_tokens(url: str, given: dict[str, Any], ca_bundle: Path | None) -> str:
             f"ADUANA_DATABASE_AUTH=entra sends the server a token: sslmode={said['sslmode']} in the database URL does not "
             "make it prove its name; leave it out, or say verify-full"
         )
-    trusted = {} if given.get("sslrootcert") else {"sslrootcert": str(ca_bundle or _authorities())}
+    trusted = {} if given.get("sslrootcert") else {"sslrootcert": _authorities(ca_bundle)}
     return make_conninfo(url, sslmode="verify-full", **trusted)
 
 
-def _authorities() -> str:
-    # The libpq in psycopg's wheels looks for the system's where its builder had them.
+@cache
+def _authorities(ca_bundle: Path | None) -> str:
+    """A file with certifi's authorities, and those of a private bundle besides: libpq takes one file, and the libpq in
+    psycopg's wheels looks for the system's where its builder had them. Raises `ValueError`.
+    """
     import certifi
 
-    return certifi.where()
+    if ca_bundle is None:
+        return certifi.where()
+    try:
+        together = Path(certifi.where()).read_bytes() + b"\n" + ca_bundle.read_bytes()
+    except OSError as error:
+        raise ValueError(f"ADUANA_CA_BUNDLE cannot be read: {error.strerror}") from None
+    descriptor, name = tempfile.mkstemp(prefix="aduana-authorities-", suffix=".pem")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(together)
+    atexit.register(Path(name).unlink, missing_ok=True)
+    return name

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from deployer.local.layout import DEFAULT_DATA_DIR
-from deployer.output import JsonFlag, note, print_json, print_table, say
+from deployer.output import JsonFlag, note, print_json, say
 
 if TYPE_CHECKING:
     from deployer.local.run import Started
 
-_DataDir = typer.Option(DEFAULT_DATA_DIR, "--data-dir", metavar="DIR", help="Where the tenant keeps everything it has.")
+DataDirOption = typer.Option(
+    DEFAULT_DATA_DIR, "--data-dir", metavar="DIR", help="Where the tenant keeps everything it has."
+)
 
 _Seed = typer.Option(
     None, "--seed", metavar="FILE", help="Apply this seed file in place of the built-in one.", show_default=False
@@ -25,7 +27,6 @@ def register(app: typer.Typer) -> None:
     app.command("down", help="Stop the local tenant: proxies drain, the ledger is written, then the servers end.")(
         _down
     )
-    app.command("status", help="A row for each process of the local tenant.")(_status)
     app.command("logs", help="What the processes of the local tenant wrote.")(_logs)
 
 
@@ -46,7 +47,7 @@ Examples:
 
 
 def _up(
-    data_dir: Path = _DataDir,
+    data_dir: Path = DataDirOption,
     proxy_port: int = typer.Option(8080, min=0, max=65535, help="The proxy's port; 0 takes any that is free."),
     admin_port: int = typer.Option(8081, min=0, max=65535, help="The admin service's port; 0 takes any that is free."),
     seed: Path | None = _Seed,
@@ -149,7 +150,7 @@ def _flush() -> None:
     sys.stdout.flush()
 
 
-def _down(data_dir: Path = _DataDir, as_json: bool = JsonFlag) -> None:
+def _down(data_dir: Path = DataDirOption, as_json: bool = JsonFlag) -> None:
     from deployer.local import control
 
     stopped = control.stop(data_dir)
@@ -159,24 +160,9 @@ def _down(data_dir: Path = _DataDir, as_json: bool = JsonFlag) -> None:
         say("stopped" if stopped else f"no local tenant runs on {data_dir}")
 
 
-def _status(data_dir: Path = _DataDir, as_json: bool = JsonFlag) -> None:
-    from dataclasses import asdict
-
-    from deployer.local import control
-
-    rows = control.processes(data_dir)
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
-    print_table(
-        [("name", "left"), ("pid", "right"), ("state", "left"), ("port", "right"), ("restarts", "right")],
-        [[row.name, str(row.pid or "–"), row.state, str(row.port or "–"), str(row.restarts)] for row in rows],
-    )
-
-
 def _logs(
     name: str | None = typer.Argument(None, help="A process, as `aduana status` names it; all when left out."),
-    data_dir: Path = _DataDir,
+    data_dir: Path = DataDirOption,
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on with what is added."),
     last: int = typer.Option(100, "--last", "-n", min=0, help="How many lines of each."),
 ) -> None:

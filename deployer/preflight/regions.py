@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from deployer.azure.documents import Document
-from deployer.preflight.checks import Context, Finding, error, info, or_passed, warning
+from deployer.preflight.checks import Context, Finding, error, info, or_passed, passed, warning
 from deployer.preflight.needs import TypeNeed, needed_types
 from deployer.regions import AS_OF, REGIONS
 
@@ -133,4 +133,5 @@ async def look_at_zones_of_region(context: Context) -> Iterable[Finding]:
         words = f"{tenant.region} has zones, and zone_redundant is false: one zone's outage stops the gateway"
         remedy = "Say zone_redundant: true before the first apply: it cannot be changed later."
         return [warning(words, remedy, "zone_redundant")]
-    return []
+    zones = len(found.get("availabilityZoneMappings") or [])
+    return [passed(f"{zones or 'no'} zones, paired with {', '.join(pairs) or 'no region'}", figures={"zones": zones})]

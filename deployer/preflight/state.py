@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from deployer.preflight.checks import Context, Finding, error, or_passed, warning
 from deployer.state import StateLock, Unreadable, locate_state, read_lock
@@ -37,7 +38,7 @@ async def look_at_backend(context: Context) -> Iterable[Finding]:
         }[unreadable.reason]
         return [*findings, error(str(unreadable), remedy, "state")]
     if lock is not None:
-        findings.append(error(_held(lock, context.now), _release(lock), "state"))
+        findings.append(error(_held(lock, context.now), _release(lock, context.file), "state"))
     return or_passed(findings, f"{location.account}/{location.container}/{location.key}, free")
 
 
@@ -54,8 +55,8 @@ def _age(since: datetime, now: datetime) -> str:
     return f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
 
 
-def _release(lock: StateLock) -> str:
+def _release(lock: StateLock, file: Path) -> str:
     wait = "Wait until that has ended"
     return (
-        f"{wait}; if its process is gone for certain: aduana state unlock TENANT {lock.id}." if lock.id else f"{wait}."
+        f"{wait}; if its process is gone for certain: aduana state unlock {file} {lock.id}." if lock.id else f"{wait}."
     )

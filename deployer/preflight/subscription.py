@@ -49,7 +49,7 @@ async def look_at_locks(context: Context) -> Iterable[Finding]:
         inside = scope.startswith(context.group_id.lower() + "/")
         if over is None and not inside:
             continue
-        where = scope.rsplit("/", 1)[-1]
+        where = "the subscription" if scope == context.azure.path.lower() else scope.rsplit("/", 1)[-1]
         if level == "ReadOnly":
             words = f"the lock {name} makes {where} read-only: nothing can be made there"
             findings.append(error(words, "Have it removed for as long as installing takes.", scope))

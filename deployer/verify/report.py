@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deployer.tenant import Tenant
 from deployer.verify import Check, Status
+
+if TYPE_CHECKING:
+    from deployer.tenant import Tenant
 
 _MARKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.SKIPPED: "–"}
 
 
 def document(
-    tenant: Tenant | None, inside: Sequence[Check], outside: Sequence[Check], facts: Mapping[str, Any] | None = None
+    tenant: "Tenant | None", inside: Sequence[Check], outside: Sequence[Check], facts: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The whole, in plain JSON values."""
     every = [*outside, *inside]

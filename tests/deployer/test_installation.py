@@ -182,6 +182,7 @@ def network(
         yield inside, apps, cloud
     inside.close()
     apps.close()
+    cloud.forget()
 
 
 @pytest.fixture

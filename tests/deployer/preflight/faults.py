@@ -577,7 +577,7 @@ def _storage_with_keys(world: World) -> None:
     "state.backend",
     ERROR,
     "is locked by ana@build-7 for apply since 2026-11-24 22:10Z (13 h)",
-    "aduana state unlock TENANT ",
+    "aduana state unlock ",
 )
 def _a_lock_that_somebody_holds(world: World) -> None:
     account = world.tenant.names().state_storage_account

@@ -29,7 +29,7 @@ def test_an_installation_is_applied_told_of_found_changed_put_right_and_destroye
         private_dns__mode="policy", entra=application
     )  # the least that can be applied: this test is about the commands
     assert run(["outputs"]) == 1 and "not installed" in capsys.readouterr().err
-    assert run(["status", "--json"]) == 0
+    assert run(["status", "contoso-prod", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["installed"] is False
 
     assert run(["plan"]) == 0
@@ -37,7 +37,7 @@ def test_an_installation_is_applied_told_of_found_changed_put_right_and_destroye
     assert len(azure_cloud.resources("azurerm_container_app")) == 3
     capsys.readouterr()
 
-    assert run(["status", "--json"]) == 0
+    assert run(["status", "contoso-prod", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["installed"] is True and status["url"].startswith("https://")
     assert run(["outputs", "--json"]) == 0
