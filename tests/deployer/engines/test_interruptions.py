@@ -23,7 +23,7 @@ SEED = 20261125
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the process in /proc")
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(200, marks=[pytest.mark.full, pytest.mark.timeout(1500)])])
+@pytest.mark.parametrize("kills", [1, pytest.param(8, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
 def test_an_apply_that_is_killed_at_any_resource_ends_as_if_nothing_had_happened(
     azurerm_provider: AzurermProvider, terraform_binary: str, tmp_path: Path, kills: int
 ) -> None:
@@ -42,6 +42,8 @@ def test_an_apply_that_is_killed_at_any_resource_ends_as_if_nothing_had_happened
     assert plan.counts().keys() == {Action.CREATE}
     chance = random.Random(SEED)
 
+    if kills > 1:  # so slow that each kill meets the resource that it is meant for
+        cloud.faults({"type": "*", "operation": "create", "delay": 0.2, "times": None})
     ours = sum(change.kind.startswith("azurerm_") for change in plan.changes)
     killed = 0
     while True:
@@ -60,6 +62,6 @@ def test_an_apply_that_is_killed_at_any_resource_ends_as_if_nothing_had_happened
         assert [problem.id for problem in outcome.problems] == ["terraform_ended"], (SEED, outcome)
         killed += 1
 
-    assert killed >= min(kills, 10), SEED
+    assert killed == kills, SEED
     assert len(cloud.resources()) == ours and len(engine.inventory().resources) == len(plan.changes), SEED
     assert engine.plan(tmp_path / "next.tfplan").empty, SEED
