@@ -159,7 +159,7 @@ def network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[Network, ContainerApps, AzureCloud]]:
     cloud = AzureCloud(azurerm_provider, azure_tenant.subscription_id)
-    cloud.forget()
+    cloud.empty()
     for name in [name for name in os.environ if name.startswith(("ADUANA_", "ARM_", "TF_"))]:
         monkeypatch.delenv(name)
     for name, value in (*cloud.environment.items(), *azure_tenant.environment.items()):
@@ -182,7 +182,7 @@ def network(
         yield inside, apps, cloud
     inside.close()
     apps.close()
-    cloud.forget()
+    cloud.empty()
 
 
 @pytest.fixture
@@ -249,3 +249,7 @@ def test_an_installation_from_its_file_to_its_end(
     cloud.change("azurerm_key_vault", public_network_access_enabled=True)
     code, drift = aduana("drift", NAME)
     assert (code, [change["kind"] for change in drift["changed"]]) == (3, ["azurerm_key_vault"])
+
+    code, gone = aduana("destroy", NAME, "--override-protection", "--no-export", "--confirm", NAME)
+    assert code == 0, gone
+    assert cloud.resources() == []

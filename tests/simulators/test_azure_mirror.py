@@ -16,7 +16,7 @@ IMAGES = ["contoso.azurecr.io/aduana/proxy@sha256:" + digit * 64 for digit in "1
 @pytest.fixture
 def cloud(azure_tenant: AzureTenant, azurerm_provider: AzurermProvider) -> AzureCloud:
     made = AzureCloud(azurerm_provider, azure_tenant.subscription_id)
-    made.forget()
+    made.empty()
     where = {"resource_group_name": "rg", "location": "uksouth"}
     made.put("azurerm_resource_group", name="rg", location="uksouth")
     made.put(

@@ -140,6 +140,13 @@ class AzureCloud:
             assert time.monotonic() < deadline, f"no {operation} of {type} within {within} s, but: {self.journal()}"
             time.sleep(0.01)
 
+    def empty(self) -> None:
+        """Take everything away that is in it, for good, and the journal: for a subscription that several tests share."""
+        while left := sorted(self.resources(), key=lambda each: (each["type"] != "azurerm_resource_group", each["id"])):
+            self._asked("DELETE", "/resources", params={"type": left[0]["type"], "id": left[0]["id"]})
+        self.purge()
+        self.forget()
+
     def forget(self) -> None:
         """Forget the journal."""
         self._asked("DELETE", "/journal")
