@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -48,6 +49,9 @@ class Credential(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return "Credential()"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 NO_CREDENTIAL = Credential((), b"", b"")

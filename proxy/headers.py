@@ -4,7 +4,7 @@ upstream's answer the caller sees. One pass over each.
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -94,6 +94,12 @@ class RequestHead(msgspec.Struct):
     patience: float | None = None  # seconds that the caller waits for the first byte of its answer
     verified: "Verified | None" = None  # whom its credential was found to be
     _lines: bytes | None = None
+
+    def __repr__(self) -> str:
+        return "RequestHead()"  # it holds the caller's key
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
     def lines(self) -> bytes:
         """What of it goes on, as it is written."""

@@ -23,6 +23,7 @@ async def read_body(scope: Any, receive: Any, head: RequestHead, limit: int) -> 
         return body  # nearly every body has come by the time that its head is read
     announced = content_length(scope["headers"])
     too_large = body is not None or (announced is not None and announced > limit)
+    ended = body is not None
     if not too_large:
         message = await receive()
         if message["type"] != "http.request":
@@ -31,7 +32,7 @@ async def read_body(scope: Any, receive: Any, head: RequestHead, limit: int) -> 
             received: bytes = message["body"]
             if len(received) <= limit:
                 return received
-            too_large = True
+            ended = True
         else:
             pieces, size = [message["body"]], len(message["body"])
             while size <= limit:
@@ -41,10 +42,11 @@ async def read_body(scope: Any, receive: Any, head: RequestHead, limit: int) -> 
                 pieces.append(message["body"])
                 size += len(message["body"])
                 if not message["more_body"]:
+                    ended = True
                     break
             if size <= limit:
                 return b"".join(pieces)
-    if body is None and not head.expects_continue:
+    if not ended and not head.expects_continue:
         await _discard_rest(receive, limit * _DISCARDED)
     raise Refusal(
         413,

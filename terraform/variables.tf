@@ -335,7 +335,7 @@ variable "logs" {
 }
 
 variable "event_hubs" {
-  description = "Where usage events are exported to. Off by default."
+  description = "The namespace that usage events will be exported to; the services export nothing yet. Off by default."
   type = object({
     enabled        = optional(bool, false)
     sku            = optional(string, "Standard")

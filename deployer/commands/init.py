@@ -70,7 +70,7 @@ def _init(
         str | None, _option("--state", "azurerm|local", "Where Terraform's state is: azurerm.", _BASICS)
     ] = None,
     seed: Annotated[str | None, _option("--seed", "FILE", "The seed file of the first configuration.", _BASICS)] = None,
-    currency: Annotated[str | None, _option("--currency", "CODE", "Of the cost estimate: USD.", _BASICS)] = None,
+    currency: Annotated[str | None, _option("--currency", "CODE", "What Azure bills in: USD.", _BASICS)] = None,
     network: Annotated[
         str | None, _option("--network", "new|existing", "new, or subnets that exist.", _NETWORK)
     ] = None,

@@ -403,7 +403,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "billing_currency",
         "--currency",
-        "Currency of the cost estimate",
+        "Currency that Azure bills in",
         _setting("billing_currency"),
         default=_always("USD"),
         asked=False,

@@ -162,9 +162,9 @@ class Logs(Part):
 
 
 class EventHubs(Part):
-    """Where usage events are exported to."""
+    """Where usage events will be exported to. The services export nothing yet: this makes the namespace ready for it."""
 
-    enabled: bool = Field(False, description="Make a namespace, and export to it.")
+    enabled: bool = Field(False, description="Make a namespace. Nothing is exported to it yet.")
     sku: Literal["Standard", "Premium"] = Field("Standard", description="Premium keeps events for longer.")
     capacity: int = Field(1, description="Throughput units, or processing units of Premium.", ge=1, le=40)
     retention_days: int = Field(7, description="Standard keeps events for 7 days at most.", ge=1, le=90)

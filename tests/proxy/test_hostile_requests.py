@@ -10,9 +10,12 @@ import pytest
 from proxy.batch_files import _lines
 from proxy.bodies import JsonBody
 from proxy.caps import Caps
+from proxy.connection import ANSWER_KEY
+from proxy.credentials import Credential
 from proxy.endpoints.table import ENDPOINTS
 from proxy.errors import Refusal
 from proxy.headers import read_request_head
+from proxy.intake import read_body
 from proxy.lists import _names, _read
 from proxy.lookalikes import ACTED_ON
 from proxy.metering.tokenizer import Tokenizer
@@ -116,6 +119,28 @@ def test_all_that_the_gateway_reads_of_a_body_is_guarded_from_other_case():
     read = set(re.findall(r'body\.read\("(\w+)"\)|fields\.get\("(\w+)"|\b(?:_value|count)\("(\w+)"', source))
     names = {name for groups in read for name in groups if name} - {"type", "event_id", "response", "client_secret"}
     assert names - ACTED_ON - FIELDS == set()  # the four stand in events, of which no other spelling goes on
+
+
+@pytest.mark.parametrize("pieces", [[b"x" * 60, b"x" * 60], [b"x" * 120], [b"x" * 60, b"x" * 60, b""]])
+async def test_behind_the_end_of_a_body_that_is_too_large_nothing_is_waited_for(pieces):
+    coming = [
+        {"type": "http.request", "body": piece, "more_body": place < len(pieces)}
+        for place, piece in enumerate(pieces, 1)
+    ]
+
+    async def receive():
+        return coming.pop(0)  # once more than there are pieces, a caller would wait for ever
+
+    scope = {ANSWER_KEY: SimpleNamespace(take_body=lambda: None), "headers": []}
+    with pytest.raises(Refusal, match="over the limit"):
+        await read_body(scope, receive, read_request_head([]), 100)
+    assert coming == []
+
+
+@pytest.mark.parametrize("of", [read_request_head([(b"api-key", b"hunter2")]), Credential.of((b"api-key", b"hunter2"))])
+def test_no_credential_is_told_by_who_holds_it(of):
+    assert "hunter2" not in repr(of)
+    assert all("hunter2" not in repr(part) for part in of.__rich_repr__())
 
 
 def test_no_wildcard_means_a_name_without_end():

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.proxy.stack import Stack, eventually, seed_text
+from tests.simulators.fixtures import Simulator
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -25,6 +26,11 @@ def raw(tenant: Stack, data: bytes, *, within: float = 10.0) -> bytes:
                 b"content-length: " in head and len(body) >= int(head.split(b"content-length: ")[1].split()[0])
             ):
                 return answer
+
+
+def heard(simulator: Simulator) -> list[dict]:
+    """What was asked of the provider, but for what other tenants look up of what they have there."""
+    return [seen for seen in simulator.requests() if seen["method"] != "GET"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def test_a_body_that_cannot_be_served_is_a_clear_error(tenant, fresh_simulator, 
     assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
     assert error["message"] and error["type"] == "invalid_request_error"
     assert answer.headers["x-request-id"].startswith("req_")
-    assert fresh_simulator.requests() == []
+    assert heard(fresh_simulator) == []
 
 
 def test_a_key_that_stands_twice_is_sent_once_as_it_was_checked(tenant, fresh_simulator):
@@ -192,7 +198,7 @@ def test_what_could_smuggle_a_request_is_refused_in_our_shape(tenant, fresh_simu
     assert answer.startswith(b"HTTP/1.1 4")
     assert b"\r\nx-request-id: req_" in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2].splitlines()[0])["error"]["type"] == "invalid_request_error"
-    assert fresh_simulator.requests() == []
+    assert heard(fresh_simulator) == []
 
 
 def test_a_trailer_is_no_header(tenant, fresh_simulator):
@@ -200,7 +206,7 @@ def test_a_trailer_is_no_header(tenant, fresh_simulator):
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     chunks = b"%x\r\n%b\r\n0\r\nauthorization: Bearer %b\r\n\r\n" % (len(body), body, tenant.key.encode())
     assert raw(tenant, head + chunks).startswith(b"HTTP/1.1 401 ")
-    assert fresh_simulator.requests() == []
+    assert heard(fresh_simulator) == []
 
 
 @pytest.mark.parametrize("flood", [b"x: " + b"a" * 300_000, b"x: a\r\n" * 60_000])

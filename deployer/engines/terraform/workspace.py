@@ -53,6 +53,7 @@ class Workspace:
         """Work in it alone. Raises `EngineError` where another process does, or it cannot be written."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _keep_out_of_git(self.root)
             self.root.chmod(0o700)
             lock = DirectoryLock(self.root / "lock")
             ours = lock.acquire()
@@ -125,6 +126,13 @@ class Workspace:
 
 def _folder(plan_digest: str) -> str:
     return plan_digest.removeprefix("sha256:")[:16]
+
+
+def _keep_out_of_git(directory: Path) -> None:
+    """Whoever commits the directory around it does not commit a state by mistake."""
+    ignore = directory / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:

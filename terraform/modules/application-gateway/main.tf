@@ -66,6 +66,24 @@ resource "azurerm_web_application_firewall_policy" "this" {
     }
   }
 
+  # Targets and volumes are for who scrapes from within.
+  custom_rules {
+    name      = "Metrics"
+    priority  = 5
+    rule_type = "MatchRule"
+    action    = "Block"
+
+    match_conditions {
+      operator     = "Regex"
+      transforms   = ["Lowercase", "UrlDecode"]
+      match_values = ["^(https?://[^/]+)?/+metrics([/?#]|$)"]
+
+      match_variables {
+        variable_name = "RequestUri"
+      }
+    }
+  }
+
   dynamic "custom_rules" {
     for_each = length(var.allowed_ranges) == 0 ? [] : [1]
 

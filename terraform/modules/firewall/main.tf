@@ -30,7 +30,7 @@ resource "azurerm_firewall_policy" "this" {
   sku                      = var.sku
   threat_intelligence_mode = var.sku == "Basic" ? "Alert" : "Deny"
 
-  # Warnings are logged, nothing is taken apart: calls stay encrypted from the proxy to the provider.
+  # By what a connection shows from outside: nothing is taken apart, calls stay encrypted from the proxy to the provider.
   dynamic "intrusion_detection" {
     for_each = var.sku == "Premium" ? [1] : []
 
@@ -139,6 +139,22 @@ resource "azurerm_monitor_diagnostic_setting" "firewall" {
   target_resource_id             = azurerm_firewall.this.id
   log_analytics_workspace_id     = var.workspace_id
   log_analytics_destination_type = "Dedicated"
+
+  enabled_log {
+    category_group = "allLogs"
+  }
+
+  enabled_metric {
+    category = "AllMetrics"
+  }
+}
+
+resource "azurerm_monitor_diagnostic_setting" "management" {
+  count = length(azurerm_public_ip.management)
+
+  name                       = "workspace"
+  target_resource_id         = azurerm_public_ip.management[count.index].id
+  log_analytics_workspace_id = var.workspace_id
 
   enabled_log {
     category_group = "allLogs"

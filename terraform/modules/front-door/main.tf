@@ -154,6 +154,21 @@ resource "azurerm_cdn_frontdoor_firewall_policy" "this" {
     action  = "Block"
   }
 
+  # Targets and volumes are for who scrapes from within.
+  custom_rule {
+    name     = "Metrics"
+    priority = 5
+    type     = "MatchRule"
+    action   = "Block"
+
+    match_condition {
+      match_variable = "RequestUri"
+      operator       = "RegEx"
+      transforms     = ["Lowercase", "UrlDecode"]
+      match_values   = ["^(https?://[^/]+)?/+metrics([/?#]|$)"]
+    }
+  }
+
   dynamic "custom_rule" {
     for_each = length(var.allowed_ranges) == 0 ? [] : [1]
 
