@@ -56,11 +56,13 @@ async def fetch(
             raise BackupError(str(result["error"]["message"]), str(result["error"].get("remedy", "")))
         token = await session.tokens.get(SCOPE)
         with BlobFolder(url, lambda: token, client_context(ca_bundle)) as blobs:
-            for blob in result["blobs"]:
-                say(f"{blob['name']}, {blob['bytes'] / 1e6:,.1f} MB")
-                await asyncio.to_thread(blobs.get, blob["name"], target / Path(blob["name"]).name, blob)
-            for blob in result["blobs"]:
-                await asyncio.to_thread(blobs.remove, blob["name"])
+            try:
+                for blob in result["blobs"]:
+                    say(f"{blob['name']}, {blob['bytes'] / 1e6:,.1f} MB")
+                    await asyncio.to_thread(blobs.get, blob["name"], target / Path(blob["name"]).name, blob)
+            finally:
+                for blob in result["blobs"]:
+                    await asyncio.to_thread(blobs.remove, blob["name"])
         return result
     finally:
         await session.arm.delete(grant)

@@ -82,3 +82,13 @@ def test_a_job_that_cannot_write_leaves_neither_role_nor_file(installation, adua
     assert "AuthorizationFailure" in failed["error"]["message"]
     assert leftovers(installation)[0] == []
     assert [path.name for path in tmp_path.iterdir()] == ["tenants"]
+
+
+def test_a_download_that_fails_leaves_neither_role_nor_blob(installation, aduana, tmp_path, monkeypatch):
+    def cut(self, name):
+        yield b"not all of it"
+
+    monkeypatch.setattr("deployer.backup.blobs.BlobFolder._stream", cut)
+    code, failed = aduana("export", str(tmp_path / "export"), "--tenant", "contoso-prod")
+    assert (code, failed["error"]["code"]) == (1, "not_whole")
+    assert leftovers(installation) == ([], {})
