@@ -132,7 +132,7 @@ def _keep_out_of_git(directory: Path) -> None:
     """Whoever commits the directory around it does not commit a state by mistake."""
     ignore = directory / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n")
+        write_private(ignore, "*\n")
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
