@@ -167,7 +167,7 @@ def remember(subject: "Subject", reviewed: "ReviewedPlan", applied: "Applied") -
     """Note what was applied last, for `aduana status`."""
     from datetime import UTC, datetime
 
-    from deployer.private_files import write_private
+    from deployer.whole_files import write_private
 
     bound = reviewed.review.bound
     document: dict[str, Any] = {

@@ -1,14 +1,13 @@
 """`aduana fleet`: the installations of a directory, all of them."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployer.commands.upgrade import choose_images, read_shares, run_upgrade
+from deployer.commands.upgrade import ask, choose_images, read_shares, run_upgrade
 from deployer.errors import CHECK_SAID_NO, FAILED, USAGE, CommandError
 from deployer.output import JsonFlag, print_json, print_table, say
 from deployer.tenant_argument import DirectoryOption
@@ -84,7 +83,8 @@ def _upgrade(
     pace = Pace(shares=read_shares(shares), watch=span(watch, "--watch").total_seconds(), most_errors=most_errors)
     listed = _chosen(directory, only or [])
     if not plan and not yes:
-        _ask(listed, as_json)
+        names = ", ".join(each.name or str(each.path) for each in listed)
+        ask(f"Upgrade {names}, one after the other?", as_json)
     told: list[dict[str, Any]] = []
     failed = False
     for each in listed:
@@ -158,12 +158,3 @@ def _show(members: "Sequence[Member]") -> None:
         short = ", ".join(image.partition("@sha256:")[0] + "@" + image.partition("@sha256:")[2][:8] for image in images)
         rows.append((member.name, member.region or "–", str(member.state), short or "–", member.note))
     print_table((("Name", "left"), ("Region", "left"), ("State", "left"), ("Images", "left"), ("", "left")), rows)
-
-
-def _ask(listed: "Sequence[Listed]", as_json: bool) -> None:
-    if as_json or not sys.stdin.isatty():
-        raise CommandError(
-            "nobody can be asked here", "", "Look at --plan, then say --yes.", "confirmation", exit_code=USAGE
-        )
-    names = ", ".join(each.name or str(each.path) for each in listed)
-    typer.confirm(f"Upgrade {names}, one after the other?", abort=True, err=True)

@@ -66,7 +66,7 @@ def _upgrade(
         Pace(), shares=read_shares(shares), watch=span(watch, "--watch").total_seconds(), most_errors=most_errors
     )
     if not plan and not yes:
-        _ask(found, as_json)
+        ask(f"Upgrade {found.tenant.name}, which is in use?", as_json)
     steps = run_upgrade(found, wanted, pace, plan=plan, quiet=as_json)
     if as_json:
         print_json({"tenant": found.tenant.name, "planned": plan, "steps": [step.as_json() for step in steps]})
@@ -152,9 +152,10 @@ def tell(step: "Step") -> None:
     say(f"{_SIGNS[step.standing]} {step.title}: {standing}{f' ({step.note})' if step.note else ''}")
 
 
-def _ask(found: "TenantFile", as_json: bool) -> None:
+def ask(question: str, as_json: bool) -> None:
+    """Raises `CommandError` where nobody can be asked; a no ends the command."""
     if as_json or not sys.stdin.isatty():
         raise CommandError(
             "nobody can be asked here", "", "Look at --plan, then say --yes.", "confirmation", exit_code=USAGE
         )
-    typer.confirm(f"Upgrade {found.tenant.name}, which is in use?", abort=True, err=True)
+    typer.confirm(question, abort=True, err=True)

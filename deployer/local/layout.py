@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.local.errors import LocalTenantError
-from deployer.private_files import write_private
+from deployer.whole_files import write_private
 
 DEFAULT_DATA_DIR = Path(".aduana")
 FORMAT = 1

@@ -21,7 +21,7 @@ from deployer.local.layout import Layout, unusable
 from deployer.local.postgres import PostgresServer
 from deployer.local.tenant import LocalTenant, describe
 from deployer.local.valkey import ValkeyServer
-from deployer.private_files import write_private
+from deployer.whole_files import write_private
 
 if TYPE_CHECKING:
     from core.seed.apply import IssuedKey

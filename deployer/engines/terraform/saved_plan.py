@@ -17,7 +17,7 @@ from deployer.engines.plans import Plan, Purpose, StateVersion
 from deployer.engines.problems import Problem
 from deployer.engines.terraform.configuration import canonical
 from deployer.engines.terraform.plan_document import PlanDocument
-from deployer.private_files import write_private
+from deployer.whole_files import write_private
 
 FORMAT = 1
 _LARGEST_STATE = 512 * 1024 * 1024  # bytes

@@ -26,7 +26,7 @@ from deployer.directory_lock import DirectoryLock
 from deployer.engines.errors import EngineError
 from deployer.engines.terraform.configuration import Configuration
 from deployer.engines.terraform.sources import copy_sources
-from deployer.private_files import write_private
+from deployer.whole_files import write_private
 
 PREPARED = "prepared.json"
 IMPORTS = "imports.tf.json"
